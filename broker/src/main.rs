@@ -1,0 +1,2 @@
+//! Milena broker.
+fn main() {}

@@ -1,0 +1,9 @@
+//! The words every other room shares: ids, offsets, time and the record batch (format v2, KIP-98).
+//!
+//! A type enters only when two floors above need it. Nothing here reads a clock, a file or a socket.
+
+pub mod batch;
+pub mod ids;
+
+pub use batch::{Batch, BatchError, ValidBatch};
+pub use ids::{LeaderEpoch, NodeId, Offset, PartitionId, ProducerEpoch, ProducerId, TimestampMs, TopicId};
