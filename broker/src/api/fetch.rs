@@ -1,0 +1,292 @@
+//! Fetch (1): plans of what to read, a wait where there is too little, and regions of logs in the answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::{LeaderEpoch, Offset, PartitionId, TopicId};
+use partition::{FetchError, Isolation};
+use storage::{ReadPlan, RealDisk};
+use wire::messages::fetch::{
+    AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+};
+use wire::{ErrorCode, Records};
+
+use super::context::Context;
+use super::dispatch::Connection;
+use super::errors::ToCode as _;
+use super::fetch_session::{Key, Kind, Refused, Told, TopicKey, Wanted};
+use crate::net::Region;
+use crate::shard::ProgressWait;
+use crate::shard::state::{Fetched, Read};
+
+type Plan = ReadPlan<RealDisk>;
+
+/// One partition of the request at hand.
+struct Part {
+    key: Key,
+    wanted: Wanted,
+    /// `None` where the topic or partition is not known.
+    id: Option<PartitionId>,
+    outcome: Result<Fetched, ErrorCode>,
+}
+
+/// Answers a fetch; the regions go where the response's external records are, in their order.
+pub async fn handle(
+    context: &Context,
+    connection: &mut Connection,
+    request: FetchRequest,
+    version: i16,
+) -> (FetchResponse, Vec<Region>) {
+    let by_id = version >= 13;
+    let wanted = named(&request, by_id);
+    let forgotten = forgotten(&request, by_id);
+    let opened = connection.sessions.begin(
+        request.session_id,
+        request.session_epoch,
+        by_id,
+        &wanted,
+        &forgotten,
+        || context.next_fetch_session_id(),
+    );
+    let kind = match opened {
+        Ok(kind) => kind,
+        Err(refused) => {
+            let code = match refused {
+                Refused::NotFound => ErrorCode::FetchSessionIdNotFound,
+                Refused::BadEpoch => ErrorCode::InvalidFetchSessionEpoch,
+                Refused::TopicIdMix => ErrorCode::FetchSessionTopicIdError,
+            };
+            return (FetchResponse { error_code: code.code(), ..Default::default() }, Vec::new());
+        }
+    };
+    let mut parts: Vec<Part> = match kind {
+        Kind::Full { .. } => wanted.into_iter().map(|(key, wanted)| part(context, key, wanted)).collect(),
+        Kind::Incremental { session_id } => match connection.sessions.get(session_id) {
+            Some(session) => {
+                session.partitions().map(|(key, wanted)| part(context, key.clone(), wanted.clone())).collect()
+            }
+            None => Vec::new(),
+        },
+    };
+
+    let isolation = if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+    let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(context.config.fetch_bytes_max);
+    let least = i64::from(request.min_bytes).min(limit as i64);
+    let patience = Duration::from_millis(request.max_wait_ms.max(0) as u64);
+    read(context, &mut parts, isolation, limit, None).await;
+    if !enough(&parts, least) && !patience.is_zero() {
+        let wait = ProgressWait::new(least - bytes(&parts));
+        // Watched first and read again after, so that nothing slips through between.
+        read(context, &mut parts, isolation, limit, Some(&wait)).await;
+        if !enough(&parts, least) {
+            let _ = tokio::time::timeout(patience, wait.done()).await;
+            wait.cancel();
+            read(context, &mut parts, isolation, limit, None).await;
+        } else {
+            wait.cancel();
+        }
+    }
+    respond(connection, kind, parts, limit, by_id)
+}
+
+/// Bytes ready to be sent.
+fn bytes(parts: &[Part]) -> i64 {
+    parts.iter().filter_map(|part| part.outcome.as_ref().ok()).map(|fetched| fetched.plan.len() as i64).sum()
+}
+
+/// Whether the answer can go: bytes enough, or something to tell that cannot wait.
+fn enough(parts: &[Part], least: i64) -> bool {
+    parts.is_empty() || parts.iter().any(|part| part.outcome.is_err()) || bytes(parts) >= least
+}
+
+fn part(context: &Context, key: Key, wanted: Wanted) -> Part {
+    let image = context.image();
+    let topic = match &key.topic {
+        TopicKey::Name(name) => image.topic(name),
+        TopicKey::Id(id) => image.topic_by_id(*id),
+    };
+    let unknown = match &key.topic {
+        TopicKey::Name(_) => ErrorCode::UnknownTopicOrPartition,
+        TopicKey::Id(_) if topic.is_none() => ErrorCode::UnknownTopicId,
+        TopicKey::Id(_) => ErrorCode::UnknownTopicOrPartition,
+    };
+    let id = topic
+        .filter(|topic| topic.partition(key.index).is_some())
+        .map(|topic| PartitionId { topic: topic.id, index: key.index });
+    Part { key, wanted, id, outcome: Err(unknown) }
+}
+
+/// Reads every known partition anew, one message a shard; with `wait`, its partitions are watched from that moment.
+async fn read(context: &Context, parts: &mut [Part], isolation: Isolation, limit: usize, wait: Option<&Arc<ProgressWait>>) {
+    let mut by_shard: Vec<(usize, Vec<usize>, Vec<Read>)> = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let Some(id) = part.id else { continue };
+        let shard = context.shards.owner(id);
+        let at = by_shard.iter().position(|(owner, ..)| *owner == shard).unwrap_or_else(|| {
+            by_shard.push((shard, Vec::new(), Vec::new()));
+            by_shard.len() - 1
+        });
+        by_shard[at].1.push(place);
+        by_shard[at].2.push(Read {
+            partition: id,
+            from: part.wanted.fetch_offset,
+            bytes_max: usize::try_from(part.wanted.max_bytes).unwrap_or(0).min(limit),
+            leader_epoch: LeaderEpoch(part.wanted.current_leader_epoch),
+            last_fetched_epoch: LeaderEpoch(part.wanted.last_fetched_epoch),
+        });
+    }
+    let own = context.shards.index();
+    by_shard.sort_by_key(|(shard, ..)| *shard == own);
+    let mut waiting = Vec::with_capacity(by_shard.len());
+    for (shard, places, reads) in by_shard {
+        let wait = wait.cloned();
+        waiting.push((places, context.shards.begin(shard, move |state| state.read(&reads, isolation, wait.as_ref())).await));
+    }
+    for (places, reply) in waiting {
+        match reply.result().await {
+            Ok(outcomes) => {
+                for (place, outcome) in places.into_iter().zip(outcomes) {
+                    parts[place].outcome = outcome.map_err(|error: FetchError| error.to_code());
+                }
+            }
+            Err(_) => places.into_iter().for_each(|place| parts[place].outcome = Err(ErrorCode::NotLeaderOrFollower)),
+        }
+    }
+}
+
+/// Cuts the plans to the whole answer's limit, and says what the session's client does not know yet.
+fn respond(connection: &mut Connection, kind: Kind, parts: Vec<Part>, limit: usize, by_id: bool) -> (FetchResponse, Vec<Region>) {
+    let (session_id, incremental) = match kind {
+        Kind::Full { session_id } => (session_id, false),
+        Kind::Incremental { session_id } => (session_id, true),
+    };
+    let mut session = connection.sessions.get(session_id);
+    let mut response = FetchResponse { session_id, ..Default::default() };
+    let mut regions = Vec::new();
+    let mut left = limit;
+    let mut first = true;
+    for part in parts {
+        let mut data = PartitionData { partition_index: part.key.index, ..Default::default() };
+        let told = match part.outcome {
+            Ok(fetched) => {
+                data.high_watermark = fetched.high_watermark.0;
+                data.last_stable_offset = fetched.last_stable_offset.0;
+                data.log_start_offset = fetched.log_start.0;
+                if let Some(diverging) = fetched.diverging {
+                    data.diverging_epoch.epoch = diverging.epoch.0;
+                    data.diverging_epoch.end_offset = diverging.end_offset.0;
+                }
+                data.aborted_transactions = fetched.aborted.map(|aborted| {
+                    aborted
+                        .into_iter()
+                        .map(|txn| AbortedTransaction {
+                            producer_id: txn.producer_id.0,
+                            first_offset: txn.first_offset.0,
+                            ..Default::default()
+                        })
+                        .collect()
+                });
+                let taken = take(fetched.plan, left, first, &mut regions);
+                first &= taken == 0;
+                left = left.saturating_sub(taken);
+                data.records = Some(Records::External { len: taken as u32, token: 0 });
+                Told { high_watermark: data.high_watermark, log_start_offset: data.log_start_offset, failed: false }
+            }
+            Err(code) => {
+                data.error_code = code.code();
+                data.high_watermark = Offset::NONE.0;
+                data.records = Some(Records::default());
+                Told { high_watermark: -1, log_start_offset: -1, failed: true }
+            }
+        };
+        let has_records = matches!(data.records, Some(Records::External { len: 1.., .. }));
+        let news = session.as_mut().is_none_or(|session| session.tell(&part.key, told, has_records));
+        if news || !incremental {
+            place(&mut response, &part.key, data, by_id);
+        }
+    }
+    (response, regions)
+}
+
+/// Takes as much of `plan` as fits into `left`; the answer's first records always hold one whole batch.
+fn take(plan: Plan, left: usize, first: bool, regions: &mut Vec<Region>) -> usize {
+    match plan {
+        ReadPlan::Empty => 0,
+        ReadPlan::Memory(batches) => {
+            let mut taken = 0;
+            for batch in batches {
+                let size = batch.size_bytes();
+                if taken + size > left && !(first && taken == 0) {
+                    break;
+                }
+                taken += size;
+                regions.push(Region::Batch(batch));
+            }
+            taken
+        }
+        ReadPlan::File(region) => {
+            let len = match (region.len <= left, first) {
+                (true, _) => region.len,
+                (false, true) => left.max(region.first_batch_bytes).min(region.len),
+                (false, false) if region.first_batch_bytes <= left => left,
+                (false, false) => 0,
+            };
+            if len > 0 {
+                regions.push(Region::File { file: region.file, at: region.position, len });
+            }
+            len
+        }
+    }
+}
+
+/// Puts a partition's data behind its topic's, which is the last one in most cases.
+fn place(response: &mut FetchResponse, key: &Key, data: PartitionData, by_id: bool) {
+    let same = |topic: &FetchableTopicResponse| match &key.topic {
+        TopicKey::Name(name) => !by_id && topic.topic == *name,
+        TopicKey::Id(id) => by_id && topic.topic_id == id.0,
+    };
+    match response.responses.last_mut().filter(|topic| same(topic)) {
+        Some(topic) => topic.partitions.push(data),
+        None => {
+            let mut topic = FetchableTopicResponse::default();
+            match &key.topic {
+                TopicKey::Name(name) => topic.topic = name.clone(),
+                TopicKey::Id(id) => topic.topic_id = id.0,
+            }
+            topic.partitions.push(data);
+            response.responses.push(topic);
+        }
+    }
+}
+
+fn named(request: &FetchRequest, by_id: bool) -> Vec<(Key, Wanted)> {
+    let mut named = Vec::with_capacity(request.topics.iter().map(|topic| topic.partitions.len()).sum());
+    for topic in &request.topics {
+        for partition in &topic.partitions {
+            named.push((
+                key(&topic.topic, topic.topic_id, partition.partition, by_id),
+                Wanted {
+                    fetch_offset: Offset(partition.fetch_offset),
+                    max_bytes: partition.partition_max_bytes,
+                    current_leader_epoch: partition.current_leader_epoch,
+                    last_fetched_epoch: partition.last_fetched_epoch,
+                    log_start_offset: partition.log_start_offset,
+                },
+            ));
+        }
+    }
+    named
+}
+
+fn forgotten(request: &FetchRequest, by_id: bool) -> Vec<Key> {
+    request
+        .forgotten_topics_data
+        .iter()
+        .flat_map(|topic| topic.partitions.iter().map(|index| key(&topic.topic, topic.topic_id, *index, by_id)))
+        .collect()
+}
+
+fn key(name: &wire::Str, id: [u8; 16], index: i32, by_id: bool) -> Key {
+    let topic = if by_id { TopicKey::Id(TopicId(id)) } else { TopicKey::Name(name.clone()) };
+    Key { topic, index }
+}

@@ -1,0 +1,75 @@
+//! ListOffsets (2): offsets by time, and the special times.
+
+use model::{LeaderEpoch, PartitionId, TimestampMs};
+use partition::{Isolation, OffsetSpec};
+use wire::ErrorCode;
+use wire::messages::list_offsets::{
+    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+
+use super::context::Context;
+use super::errors::ToCode as _;
+
+/// Answers each partition for itself.
+pub async fn handle(context: &Context, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+    let isolation = if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
+    let mut response = ListOffsetsResponse::default();
+    for topic in &request.topics {
+        let mut answer = ListOffsetsTopicResponse { name: topic.name.clone(), ..Default::default() };
+        for wanted in &topic.partitions {
+            let mut partition = ListOffsetsPartitionResponse {
+                partition_index: wanted.partition_index,
+                timestamp: -1,
+                offset: -1,
+                leader_epoch: -1,
+                ..Default::default()
+            };
+            let id = {
+                let image = context.image();
+                image
+                    .topic(&topic.name)
+                    .filter(|topic| topic.partition(wanted.partition_index).is_some())
+                    .map(|topic| PartitionId { topic: topic.id, index: wanted.partition_index })
+            };
+            let found = match (id, spec(wanted.timestamp, version)) {
+                (None, _) => Err(ErrorCode::UnknownTopicOrPartition),
+                (_, None) => Err(ErrorCode::UnsupportedVersion),
+                (Some(id), Some(spec)) => {
+                    let epoch = LeaderEpoch(wanted.current_leader_epoch);
+                    context
+                        .shards
+                        .on(context.shards.owner(id), move |state| state.list_offset(id, spec, isolation, epoch))
+                        .await
+                        .map_err(|_| ErrorCode::NotLeaderOrFollower)
+                        .and_then(|found| found.map_err(|error| error.to_code()))
+                }
+            };
+            match found {
+                Ok(Some(found)) => {
+                    partition.timestamp = found.timestamp.0;
+                    partition.offset = found.offset.0;
+                    partition.leader_epoch = found.leader_epoch.0;
+                }
+                Ok(None) => {}
+                Err(code) => partition.error_code = code.code(),
+            }
+            answer.partitions.push(partition);
+        }
+        response.topics.push(answer);
+    }
+    response
+}
+
+/// What a timestamp of the request asks for; `None` for a special one that `version` does not know.
+fn spec(timestamp: i64, version: i16) -> Option<OffsetSpec> {
+    Some(match timestamp {
+        -1 => OffsetSpec::Latest,
+        -2 => OffsetSpec::Earliest,
+        -3 if version >= 7 => OffsetSpec::MaxTimestamp,
+        -4 if version >= 8 => OffsetSpec::EarliestLocal,
+        -5 if version >= 9 => OffsetSpec::LatestTiered,
+        -6 if version >= 11 => OffsetSpec::EarliestPendingUpload,
+        at if at >= 0 => OffsetSpec::Timestamp(TimestampMs(at)),
+        _ => return None,
+    })
+}

@@ -1,0 +1,23 @@
+//! The threads that own partitions. A shard is one thread with a single-threaded runtime, its partitions, and the
+//! connections handed to it. Requests for its own partitions run inline; for another shard's, one message there and
+//! one back.
+//!
+//! ```text
+//!  connection task ── Local::on(own shard) ──────────> State      a plain call
+//!                  └─ Local::on(other shard) ─ mailbox ─> State   one message there, one back
+//! ```
+//!
+//! Nothing here knows an API or a socket.
+
+pub mod handle;
+pub mod parked;
+pub mod slot;
+pub mod state;
+pub mod thread;
+pub mod wait;
+
+pub use handle::{Handle, Local, Stopped};
+pub use slot::Slot;
+pub use state::State;
+pub use thread::Shards;
+pub use wait::ProgressWait;

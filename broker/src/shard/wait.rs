@@ -1,0 +1,50 @@
+//! A fetch that waits for bytes: on any number of partitions, on any shards.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::Notify;
+
+/// Shared by the waiting fetch and the slots it watches.
+pub struct ProgressWait {
+    /// Bytes still missing to `fetch.min.bytes`.
+    missing: AtomicI64,
+    woken: Notify,
+}
+
+impl ProgressWait {
+    /// A wait for `missing` more bytes.
+    pub fn new(missing: i64) -> Arc<Self> {
+        Arc::new(Self { missing: AtomicI64::new(missing), woken: Notify::new() })
+    }
+
+    /// `bytes` became readable in a watched partition.
+    pub fn progress(&self, bytes: i64) {
+        if self.missing.fetch_sub(bytes, Ordering::AcqRel) <= bytes {
+            self.woken.notify_one();
+        }
+    }
+
+    /// Something other than bytes happened: a new leader, a deleted topic, an error.
+    pub fn wake(&self) {
+        self.missing.store(0, Ordering::Release);
+        self.woken.notify_one();
+    }
+
+    /// Whether the wait is over and the slot may forget it.
+    pub fn is_over(&self) -> bool {
+        self.missing.load(Ordering::Acquire) <= 0
+    }
+
+    /// Completes once enough bytes came, or [`ProgressWait::wake`] was called.
+    pub async fn done(&self) {
+        while !self.is_over() {
+            self.woken.notified().await;
+        }
+    }
+
+    /// The fetch has gone: slots drop their share at the next look.
+    pub fn cancel(&self) {
+        self.missing.store(0, Ordering::Release);
+    }
+}
