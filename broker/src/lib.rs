@@ -5,9 +5,11 @@
 //!                   └──asks──> controller ──commits──> quorum ──image──> replication ──commands──> shard
 //! ```
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod coordination;
 pub mod data_dir;
 pub mod net;
 pub mod shutdown;
+pub mod telemetry;

@@ -6,10 +6,12 @@ use crate::telemetry::exporter::View;
 use crate::telemetry::families::{Families, Family};
 use crate::telemetry::scrape::{GroupOffset, GroupScrape};
 
+type Read = fn(&GroupOffset) -> Option<f64>;
+
 pub fn groups(out: &mut Families, view: &View<'_>) {
     let groups = &view.scrape.groups;
     counts(out, groups);
-    let families: [(&str, &str, fn(&GroupOffset) -> Option<f64>); 3] = [
+    let families: [(&str, &str, Read); 3] = [
         ("kafka_consumergroup_current_offset", "The committed offset.", |o| Some(o.committed as f64)),
         ("kafka_consumergroup_lag", "Records from the committed offset to the high watermark.", |o| {
             o.lag.map(|lag| lag as f64)

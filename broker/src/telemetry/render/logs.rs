@@ -8,6 +8,7 @@ use crate::telemetry::families::{Families, Family};
 use crate::telemetry::scrape::PartitionScrape;
 
 type Read = fn(&TopicCounters) -> u64;
+type ReadPartition = fn(&PartitionScrape) -> f64;
 
 /// As the JMX exporter does: one series without a topic for all of them, one per topic with it.
 pub fn topics(out: &mut Families, view: &View<'_>) {
@@ -128,7 +129,7 @@ fn leaders(out: &mut Families, partitions: &[PartitionScrape]) {
     }
     out.push(family);
     let name = |part: &str| format!("kafka_topic_partition_{part}");
-    let families: [(&str, &str, fn(&PartitionScrape) -> f64); 7] = [
+    let families: [(&str, &str, ReadPartition); 7] = [
         ("current_offset", "The high watermark.", |p| p.high_watermark as f64),
         ("oldest_offset", "The first offset kept.", |p| p.log_start_offset as f64),
         ("leader", "The node that leads it.", |p| f64::from(p.leader.0)),
