@@ -92,13 +92,13 @@ impl Machine {
 impl Config {
     /// Reads the file at `path`, sets `overrides` over it in their order, and validates the whole.
     pub fn load(path: &Path, overrides: &[(String, String)]) -> Result<Self, Error> {
-        let bytes = std::fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|cause| Error::Read { path: path.to_owned(), cause })?;
         let text = String::from_utf8(bytes).map_err(|_| Error::Syntax {
             path: path.to_owned(),
-            source: SyntaxError { line: 1, what: "the file is not UTF-8 text" },
+            cause: SyntaxError { line: 1, what: "the file is not UTF-8 text" },
         })?;
         let mut properties =
-            Properties::parse(&text).map_err(|source| Error::Syntax { path: path.to_owned(), source })?;
+            Properties::parse(&text).map_err(|cause| Error::Syntax { path: path.to_owned(), cause })?;
         for (key, value) in overrides {
             properties.set(key, value, Place::CommandLine);
         }

@@ -8,10 +8,11 @@ use super::properties::{Place, SyntaxError};
 /// The node does not start with this configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: std::io::Error },
-    #[error("{}: {source}", path.display())]
-    Syntax { path: PathBuf, source: SyntaxError },
+    // Causes are part of the line, so they are not sources as well: a chain would say them twice.
+    #[error("cannot read {}: {cause}", path.display())]
+    Read { path: PathBuf, cause: std::io::Error },
+    #[error("{}: {cause}", path.display())]
+    Syntax { path: PathBuf, cause: SyntaxError },
     /// A value outside what its key allows. `allowed` reads after "must be".
     #[error("{key}={value} ({place}): must be {allowed}")]
     Value { key: String, value: String, place: Place, allowed: String },
