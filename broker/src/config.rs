@@ -33,10 +33,11 @@ use names::Unread;
 use reader::Reader;
 
 /// What the machine says about itself, so that parsing stays a function of its arguments.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// Advertised by a listener on every address.
-    pub hostname: String,
+    /// The name to advertise for a listener on every address. Asked only when there is one: resolving it may wait for
+    /// a name server.
+    pub hostname: fn() -> String,
     /// How many cores this process may use.
     pub cores: usize,
 }
@@ -76,17 +77,18 @@ pub struct Config {
 }
 
 impl Machine {
-    /// Asks the operating system. A host name that it does not tell, or that does not resolve, becomes `localhost`.
+    /// Asks the operating system.
     pub fn detect() -> Self {
-        let named = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
-        let hostname = named.map(|name| name.trim().to_owned()).unwrap_or_default();
-        let resolves =
-            !hostname.is_empty() && std::net::ToSocketAddrs::to_socket_addrs(&(hostname.as_str(), 0)).is_ok();
-        Self {
-            hostname: if resolves { hostname } else { "localhost".to_owned() },
-            cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        }
+        Self { hostname, cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get) }
     }
+}
+
+/// A host name that the system does not tell, or that does not resolve, becomes `localhost`.
+fn hostname() -> String {
+    let told = std::env::var("HOSTNAME").or_else(|_| std::fs::read_to_string("/proc/sys/kernel/hostname"));
+    let name = told.unwrap_or_default().trim().to_owned();
+    let resolves = !name.is_empty() && std::net::ToSocketAddrs::to_socket_addrs(&(name.as_str(), 0)).is_ok();
+    if resolves { name } else { "localhost".to_owned() }
 }
 
 impl Config {
@@ -110,7 +112,7 @@ impl Config {
         let mut reader = Reader::new(properties);
         let mut warnings = Vec::new();
         let node = Node::read(&mut reader)?;
-        let listeners = Listeners::read(&mut reader, &machine.hostname, &mut warnings)?;
+        let listeners = Listeners::read(&mut reader, machine.hostname, &mut warnings)?;
         let controller = Controller::read(&mut reader, &node, &listeners, &mut warnings)?;
         let mut config = Self {
             node,

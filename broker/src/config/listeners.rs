@@ -72,8 +72,12 @@ const LISTENERS_SHAPE: &str = "NAME://host:port, several with commas, each name 
 const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
 
 impl Listeners {
-    /// `hostname` is advertised for a listener on every address when nothing else is said.
-    pub(super) fn read(reader: &mut Reader<'_>, hostname: &str, warnings: &mut Vec<Warning>) -> Result<Self, Error> {
+    /// `hostname` is asked for a name to advertise for a listener on every address when nothing else is said.
+    pub(super) fn read(
+        reader: &mut Reader<'_>,
+        hostname: fn() -> String,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, Error> {
         let bound = match reader.text("listeners") {
             Some(text) => parse_listeners(text).filter(|bound| !bound.is_empty() && ports_differ(bound)),
             None => parse_listeners("PLAINTEXT://:9092"),
@@ -95,7 +99,7 @@ impl Listeners {
         let listener = |(name, bind): &(String, Endpoint)| {
             let advertised = match &advertised {
                 Some(advertised) => advertised.get(name).cloned(),
-                None if bind.host.is_empty() => Some(Endpoint { host: hostname.to_owned(), port: bind.port }),
+                None if bind.host.is_empty() => Some(Endpoint { host: hostname(), port: bind.port }),
                 None => Some(bind.clone()),
             };
             Listener { name: name.clone(), bind: bind.clone(), advertised }
@@ -247,7 +251,7 @@ mod tests {
     fn read(text: &str) -> Result<(Listeners, Vec<Warning>), String> {
         let properties = Properties::parse(text).unwrap();
         let mut warnings = Vec::new();
-        let listeners = Listeners::read(&mut Reader::new(&properties), "box", &mut warnings);
+        let listeners = Listeners::read(&mut Reader::new(&properties), || "box".to_owned(), &mut warnings);
         listeners.map(|listeners| (listeners, warnings)).map_err(|error| error.to_string())
     }
 

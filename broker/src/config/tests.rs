@@ -38,7 +38,7 @@ log.retention.check.interval.ms=300000
 ";
 
 fn machine() -> Machine {
-    Machine { hostname: "box".to_owned(), cores: 4 }
+    Machine { hostname: || "box".to_owned(), cores: 4 }
 }
 
 fn parse(text: &str) -> Result<Config, String> {
