@@ -1,0 +1,18 @@
+//! Tagged fields that this version of the schemas does not know: kept, and sent on. KIP-482.
+
+use bytes::Bytes;
+
+/// Unknown tagged fields, by ascending tag. One word in a struct while there are none, as there mostly are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::box_collection)] // A vector would be three words in every struct.
+pub struct Tags(Option<Box<Vec<(u32, Bytes)>>>);
+
+impl Tags {
+    pub(crate) fn push(&mut self, tag: u32, value: Bytes) {
+        self.0.get_or_insert_default().push((tag, value));
+    }
+
+    pub fn as_slice(&self) -> &[(u32, Bytes)] {
+        self.0.as_deref().map_or(&[], Vec::as_slice)
+    }
+}

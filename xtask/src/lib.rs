@@ -1,0 +1,3 @@
+//! Project tasks as functions, so that tests can run them too.
+
+pub mod codegen;
