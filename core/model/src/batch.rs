@@ -34,9 +34,9 @@ const BASE_SEQUENCE_AT: usize = 53;
 const RECORD_COUNT_AT: usize = 57;
 
 const CODEC_MASK: i16 = 0x07;
-const LOG_APPEND_TIME: i16 = 0x08;
-const TRANSACTIONAL: i16 = 0x10;
-const CONTROL: i16 = 0x20;
+pub(crate) const LOG_APPEND_TIME: i16 = 0x08;
+pub(crate) const TRANSACTIONAL: i16 = 0x10;
+pub(crate) const CONTROL: i16 = 0x20;
 const HAS_DELETE_HORIZON: i16 = 0x40;
 
 /// Why bytes are not a batch.
@@ -171,6 +171,16 @@ impl Batch {
         batch
     }
 
+    /// This batch with other records, of the same number, packed by the codec `codec`. The CRC is stale.
+    pub(crate) fn with_records(&self, records: Bytes, codec: u8) -> Self {
+        let mut header = self.header;
+        let length = (HEADER_BYTES - LENGTH_PREFIX_BYTES + records.len()) as i32;
+        header[LENGTH_AT..LENGTH_PREFIX_BYTES].copy_from_slice(&length.to_be_bytes());
+        let attributes = self.attributes() & !CODEC_MASK | i16::from(codec);
+        header[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
+        Self { header, records }
+    }
+
     /// The header as it goes to disk and wire.
     pub fn header(&self) -> &[u8; HEADER_BYTES] {
         &self.header
@@ -280,8 +290,19 @@ impl ValidBatch {
         let attributes = self.attributes() | LOG_APPEND_TIME;
         self.0.header[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
         self.0.header[MAX_TIMESTAMP_AT..PRODUCER_ID_AT].copy_from_slice(&now.0.to_be_bytes());
+        self.renew_crc();
+    }
+
+    fn renew_crc(&mut self) {
         let crc = self.0.computed_crc();
         self.0.header[CRC_AT..ATTRIBUTES_AT].copy_from_slice(&crc.to_be_bytes());
+    }
+
+    /// A batch of our own making, which needs its CRC.
+    pub(crate) fn seal(batch: Batch) -> Self {
+        let mut batch = Self(batch);
+        batch.renew_crc();
+        batch
     }
 
     pub fn into_inner(self) -> Batch {

@@ -3,7 +3,14 @@
 //! A type enters only when two floors above need it. Nothing here reads a clock, a file or a socket.
 
 pub mod batch;
+pub mod builder;
+pub mod compression;
 pub mod ids;
+pub mod records;
+mod varint;
 
 pub use batch::{Batch, BatchError, ValidBatch};
+pub use builder::{BatchBuilder, Producer};
+pub use compression::Codec;
 pub use ids::{LeaderEpoch, NodeId, Offset, PartitionId, ProducerEpoch, ProducerId, TimestampMs, TopicId};
+pub use records::{Header, Record, Records};

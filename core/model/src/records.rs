@@ -1,0 +1,189 @@
+//! The records inside a batch.
+
+use bytes::Bytes;
+
+use crate::batch::{Batch, BatchError};
+use crate::compression::{self, Codec};
+use crate::ids::{Offset, TimestampMs};
+use crate::varint;
+
+/// One record. Key, value and headers share the batch's (inflated) bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub offset: Offset,
+    pub timestamp: TimestampMs,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<Header>,
+}
+
+/// A record's header; keys may repeat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub key: Bytes,
+    pub value: Option<Bytes>,
+}
+
+/// The records of a batch, in order. Ends behind the first malformed one.
+pub struct Records {
+    bytes: Bytes,
+    at: usize,
+    left: i32,
+    base_offset: Offset,
+    base_timestamp: TimestampMs,
+    append_time: Option<TimestampMs>,
+    last_offset_delta: i32,
+}
+
+/// A record's frame: where its fields lie. Bytes are relative to the record's start.
+struct Framed {
+    size: usize,
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<(usize, usize)>,
+    value: Option<(usize, usize)>,
+    headers_at: usize,
+    headers: i32,
+}
+
+impl Batch {
+    /// Inflates the batch (at most to `limit` bytes) and walks its records.
+    pub fn records(&self, limit: usize) -> Result<Records, BatchError> {
+        let codec = Codec::from_id(self.codec()).ok_or(BatchError::UnknownCodec(self.codec()))?;
+        let bytes = match codec {
+            Codec::None => self.records_bytes().clone(),
+            codec => compression::decompress(codec, self.records_bytes(), limit)?.into(),
+        };
+        Ok(Records {
+            bytes,
+            at: 0,
+            left: self.record_count(),
+            base_offset: self.base_offset(),
+            // With a delete horizon the field holds that, and no record keeps a time of its own before it: KIP-534.
+            base_timestamp: self.base_timestamp(),
+            append_time: self.is_log_append_time().then(|| self.max_timestamp()),
+            last_offset_delta: self.last_offset_delta(),
+        })
+    }
+
+    /// Walks the frames of an uncompressed batch without taking anything out: every record whole, as many as the
+    /// header says, offsets rising by one, nothing behind. Compressed batches pass: see `docs/compatibility.md`.
+    pub fn check_framing(&self) -> Result<(), BatchError> {
+        if self.codec() != 0 {
+            return Ok(());
+        }
+        let mut rest = &self.records_bytes()[..];
+        for expected in 0..self.record_count() {
+            let framed = frame(rest)?;
+            if framed.offset_delta != expected {
+                return Err(BatchError::Malformed("record offsets do not rise by one"));
+            }
+            rest = &rest[framed.size..];
+        }
+        if !rest.is_empty() {
+            return Err(BatchError::Malformed("bytes are left behind the last record"));
+        }
+        if self.record_count() != self.last_offset_delta() + 1 {
+            return Err(BatchError::BadCount {
+                count: self.record_count(),
+                last_offset_delta: self.last_offset_delta(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left <= 0 {
+            return None;
+        }
+        self.left -= 1;
+        let record = self.record();
+        if record.is_err() {
+            self.left = 0;
+        }
+        Some(record)
+    }
+}
+
+impl Records {
+    fn record(&mut self) -> Result<Record, BatchError> {
+        let framed = frame(&self.bytes[self.at..])?;
+        if framed.offset_delta > self.last_offset_delta {
+            return Err(BatchError::Malformed("a record lies beyond its batch's last offset"));
+        }
+        let part =
+            |range: Option<(usize, usize)>| range.map(|(from, to)| self.bytes.slice(self.at + from..self.at + to));
+        let mut headers = Vec::new();
+        let mut rest = &self.bytes[self.at + framed.headers_at..self.at + framed.size];
+        for _ in 0..framed.headers {
+            let key = sized(&mut rest)?.ok_or(BatchError::Malformed("a header has no key"))?;
+            let key = self.bytes.slice_ref(key);
+            let value = sized(&mut rest)?.map(|value| self.bytes.slice_ref(value));
+            headers.push(Header { key, value });
+        }
+        let record = Record {
+            offset: self.base_offset + i64::from(framed.offset_delta),
+            timestamp: self.append_time.unwrap_or(self.base_timestamp + framed.timestamp_delta),
+            key: part(framed.key),
+            value: part(framed.value),
+            headers,
+        };
+        self.at += framed.size;
+        Ok(record)
+    }
+}
+
+/// Reads the frame of the record at the front of `bytes` and checks that everything in it lies inside it.
+fn frame(bytes: &[u8]) -> Result<Framed, BatchError> {
+    let mut rest = bytes;
+    let length = varint::read_i32(&mut rest)?;
+    let body_at = bytes.len() - rest.len();
+    let length = usize::try_from(length).map_err(|_| BatchError::Malformed("a record's length is negative"))?;
+    if length > rest.len() {
+        return Err(BatchError::Malformed("a record is cut short"));
+    }
+    let size = body_at + length;
+    let mut rest = &rest[..length];
+    let at = |rest: &[u8]| size - rest.len();
+    let [_attributes, after @ ..] = rest else { return Err(BatchError::Malformed("a record is empty")) };
+    rest = after;
+    let timestamp_delta = varint::read(&mut rest)?;
+    let offset_delta = varint::read_i32(&mut rest)?;
+    if offset_delta < 0 {
+        return Err(BatchError::Malformed("a record's offset lies before its batch"));
+    }
+    let range = |rest: &mut &[u8]| -> Result<Option<(usize, usize)>, BatchError> {
+        Ok(sized(rest)?.map(|part| (at(rest) - part.len(), at(rest))))
+    };
+    let key = range(&mut rest)?;
+    let value = range(&mut rest)?;
+    let headers = varint::read_i32(&mut rest)?;
+    let headers_at = at(rest);
+    if headers < 0 {
+        return Err(BatchError::Malformed("a record's header count is negative"));
+    }
+    for _ in 0..headers {
+        sized(&mut rest)?.ok_or(BatchError::Malformed("a header has no key"))?;
+        sized(&mut rest)?;
+    }
+    if !rest.is_empty() {
+        return Err(BatchError::Malformed("a record is longer than its fields"));
+    }
+    Ok(Framed { size, timestamp_delta, offset_delta, key, value, headers_at, headers })
+}
+
+/// Bytes behind their length; `None` where the length is negative.
+fn sized<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BatchError> {
+    let length = varint::read_i32(rest)?;
+    let Ok(length) = usize::try_from(length) else { return Ok(None) };
+    if length > rest.len() {
+        return Err(BatchError::Malformed("a field is longer than its record"));
+    }
+    let (part, after) = rest.split_at(length);
+    *rest = after;
+    Ok(Some(part))
+}
