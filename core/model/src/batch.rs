@@ -1,4 +1,4 @@
-//! The record batch, format v2 (KIP-98): cut out of a buffer, checked, stamped. Records inside it: [`records`].
+//! The record batch, format v2 (KIP-98): cut out of a buffer, checked, stamped. Records inside it: [`crate::records`].
 //!
 //! ```text
 //!  0        8      12      16    17   21    23         27         35        43        51     53      57      61
