@@ -1,0 +1,109 @@
+//! Offsets by time (KIP-33, KIP-734).
+
+use bytes::Bytes;
+use model::{Batch, Offset, TimestampMs};
+
+use super::Log;
+use crate::codec::Reader;
+use crate::config::TimestampOffset;
+use crate::disk::Disk;
+use crate::disk::DiskError;
+use crate::header::Header;
+use crate::names;
+use crate::read_plan::ReadError;
+
+impl<D: Disk> Log<D> {
+    /// The first record whose time is `at` or later, among those from the log's start on and below `below`, exclusive.
+    pub fn find_by_timestamp(&mut self, at: TimestampMs, below: Offset) -> Result<Option<TimestampOffset>, ReadError> {
+        if self.failed {
+            return Err(ReadError::Failed);
+        }
+        let below = below.min(self.end);
+        for index in self.segment_of(self.start)..self.segments.len() {
+            let segment = &mut self.segments[index];
+            if segment.size == 0 || segment.largest.timestamp < at {
+                continue;
+            }
+            let path = segment.path(&self.dir, names::TIME_INDEX);
+            let relative = match segment.times.relative_offset(&self.disk, &path, at) {
+                Ok(relative) => relative,
+                Err(_) => {
+                    segment.rebuild_indexes(&self.disk, &self.dir, &self.config)?;
+                    0
+                }
+            };
+            let from = (segment.base + i64::from(relative)).max(self.start);
+            if let Some(found) = self.find_time_in(index, from, at, below)? {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The record of the largest time, the first of them if there are several, where it is below `below`, exclusive.
+    pub fn max_timestamp_offset(&mut self, below: Offset) -> Result<Option<TimestampOffset>, ReadError> {
+        let largest = self.segments.iter().map(|segment| segment.largest.timestamp).max();
+        let Some(largest) = largest.filter(|largest| largest.0 >= 0) else { return Ok(None) };
+        self.find_by_timestamp(largest, below)
+    }
+
+    /// `None` to go on with the next segment; `Some(None)` when there can be no such record below `below`.
+    fn find_time_in(
+        &mut self,
+        index: usize,
+        from: Offset,
+        at: TimestampMs,
+        below: Offset,
+    ) -> Result<Option<Option<TimestampOffset>>, ReadError> {
+        let Some(first) = self.find_in(index, from)? else { return Ok(None) };
+        let start = self.start;
+        let mut result = None;
+        let path = self.segments[index].path(&self.dir, names::LOG);
+        self.segments[index].walk(&self.disk, &self.dir, first.position, |file, position, header| {
+            if header.base_offset >= below {
+                result = Some(None);
+                return Ok(false);
+            }
+            if header.max_timestamp < at || header.last_offset < start {
+                return Ok(true);
+            }
+            let batch = read_batch(file, position, header).map_err(|source| DiskError {
+                operation: "read",
+                path: path.clone(),
+                source,
+            })?;
+            let found = batch.and_then(|batch| first_since(&batch, at, start));
+            result = found.map(|found| Some(found).filter(|found| found.offset < below));
+            Ok(found.is_none())
+        })?;
+        Ok(result)
+    }
+}
+
+fn read_batch<F: crate::disk::File>(file: &F, position: u64, header: &Header) -> std::io::Result<Option<Batch>> {
+    let mut bytes = vec![0; header.size as usize];
+    let read = file.read_at(&mut bytes, position)?;
+    bytes.truncate(read);
+    Ok(Batch::cut(&mut Bytes::from(bytes)).ok())
+}
+
+/// The first record of `batch` from `start` on that is not older than `at`.
+fn first_since(batch: &Batch, at: TimestampMs, start: Offset) -> Option<TimestampOffset> {
+    let from_batch = TimestampOffset { timestamp: batch.max_timestamp(), offset: batch.base_offset().max(start) };
+    if batch.is_log_append_time() || batch.codec() != 0 {
+        return Some(from_batch);
+    }
+    let mut records = Reader(batch.records_bytes());
+    for _ in 0..batch.record_count() {
+        let length = usize::try_from(records.varint()?).ok()?;
+        let mut record = Reader(records.0.get(..length)?);
+        records = Reader(&records.0[length..]);
+        let _attributes = record.u8()?;
+        let timestamp = batch.base_timestamp() + record.varint()?;
+        let offset = batch.base_offset() + record.varint()?;
+        if timestamp >= at && offset >= start {
+            return Some(TimestampOffset { timestamp, offset });
+        }
+    }
+    None
+}

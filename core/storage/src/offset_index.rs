@@ -1,0 +1,116 @@
+//! Where in a segment to start looking for an offset: Kafka's `.index`.
+//!
+//! ```text
+//!  entry: last offset of a batch, less the segment's base i32 | position of the batch i32
+//! ```
+
+use std::path::Path;
+
+use crate::disk::{Disk, DiskError};
+use crate::index_file::{Damaged, IndexFile};
+
+pub(crate) const ENTRY_BYTES: usize = 8;
+
+pub(crate) struct OffsetIndex<D: Disk>(IndexFile<D, ENTRY_BYTES>);
+
+fn split(entry: &[u8; ENTRY_BYTES]) -> (u32, u32) {
+    let [a, b, c, d, e, f, g, h] = *entry;
+    (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+}
+
+fn ascending(a: &[u8; ENTRY_BYTES], b: &[u8; ENTRY_BYTES]) -> bool {
+    let (a, b) = (split(a), split(b));
+    a.0 < b.0 && a.1 < b.1
+}
+
+impl<D: Disk> OffsetIndex<D> {
+    pub fn with_stored(stored: u32) -> Self {
+        Self(IndexFile::with_stored(stored))
+    }
+
+    pub fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    pub fn stored(&self) -> u32 {
+        self.0.stored()
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.0.size_bytes()
+    }
+
+    /// Notes that the batch at `position` ends with `relative_offset`. Both grow from call to call.
+    pub fn push(&mut self, relative_offset: u32, position: u32) {
+        let mut entry = [0; ENTRY_BYTES];
+        entry[..4].copy_from_slice(&relative_offset.to_be_bytes());
+        entry[4..].copy_from_slice(&position.to_be_bytes());
+        self.0.push(entry);
+    }
+
+    /// The position of a batch that is not behind the one that holds `base + relative_offset`.
+    pub fn position(&mut self, disk: &D, path: &Path, relative_offset: i64) -> Result<u32, Damaged> {
+        let found = self.0.last_where(disk, path, ascending, |entry| i64::from(split(entry).0) <= relative_offset)?;
+        Ok(found.map_or(0, |entry| split(&entry).1))
+    }
+
+    /// Forgets batches at `position` and behind it.
+    pub fn truncate(&mut self, disk: &D, path: &Path, position: u32) -> Result<(), Damaged> {
+        self.0.keep_while(disk, path, ascending, |entry| split(entry).1 < position)
+    }
+
+    pub fn write_out(&mut self, disk: &D, path: &Path) -> Result<(), DiskError> {
+        self.0.write_out(disk, path)
+    }
+
+    pub fn rest(&mut self) {
+        self.0.rest();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::sim::SimDisk;
+
+    #[test]
+    fn positions_are_found_in_memory_and_in_the_file_alike() {
+        let disk = SimDisk::new();
+        disk.create_dir(Path::new("/d")).unwrap();
+        let path = Path::new("/d/00000000000000000000.index");
+        let mut index = OffsetIndex::with_stored(0);
+        for n in 0..4 {
+            index.push(n * 10 + 9, n * 5_000);
+        }
+        for written in [false, true] {
+            if written {
+                index.write_out(&disk, path).unwrap();
+                assert_eq!((index.stored(), disk.len(path).unwrap()), (4, 32));
+            }
+            for (offset, position) in [(0, 0), (8, 0), (9, 0), (18, 0), (19, 5_000), (29, 10_000), (1 << 40, 15_000)] {
+                assert_eq!(index.position(&disk, path, offset), Ok(position), "{offset}, written: {written}");
+            }
+        }
+        index.push(49, 20_000);
+        assert_eq!(index.position(&disk, path, 49), Ok(20_000));
+        assert_eq!(index.position(&disk, path, 48), Ok(15_000));
+        index.truncate(&disk, path, 10_000).unwrap();
+        assert_eq!((index.len(), disk.len(path).unwrap()), (2, 16));
+        assert_eq!(index.position(&disk, path, 99), Ok(5_000));
+    }
+
+    #[test]
+    fn a_short_or_disordered_file_is_damage() {
+        let disk = SimDisk::new();
+        disk.create_dir(Path::new("/d")).unwrap();
+        let path = Path::new("/d/00000000000000000000.index");
+        assert_eq!(OffsetIndex::with_stored(1).position(&disk, path, 5), Err(Damaged));
+        let mut index = OffsetIndex::with_stored(0);
+        index.push(5, 100);
+        index.push(9, 200);
+        index.write_out(&disk, path).unwrap();
+        assert_eq!(OffsetIndex::with_stored(3).position(&disk, path, 5), Err(Damaged));
+        disk.flip(path, 3, 0x80);
+        assert_eq!(OffsetIndex::with_stored(2).position(&disk, path, 5), Err(Damaged));
+    }
+}

@@ -1,0 +1,84 @@
+//! What a read answers with: batches from memory, or a region of a file that is sent without being read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::{Batch, Offset};
+
+use crate::disk::{Disk, DiskError};
+
+/// Where the bytes of a read come from.
+pub enum ReadPlan<D: Disk> {
+    /// There is nothing at or above the offset yet, below the bound.
+    Empty,
+    /// Whole batches, in order.
+    Memory(Vec<Batch>),
+    /// Bytes of one segment.
+    File(FileRegion<D>),
+}
+
+/// Part of a segment's file. Holding it keeps the file readable after the segment is removed; after a truncation of the
+/// log its bytes may be replaced by others, which carry another leader epoch.
+pub struct FileRegion<D: Disk> {
+    pub file: Arc<D::File>,
+    pub position: u64,
+    /// Bytes; the last batch may be cut by it, the first is always whole.
+    pub len: usize,
+    /// Base offset of the first batch: at most the offset asked for, unless that one was compacted away.
+    pub first_offset: Offset,
+    /// What a caller with less room than `len` must send at least.
+    pub first_batch_bytes: usize,
+}
+
+impl<D: Disk> ReadPlan<D> {
+    /// Bytes that this plan sends.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::Memory(batches) => batches.iter().map(Batch::size_bytes).sum(),
+            Self::File(region) => region.len,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<D: Disk> fmt::Debug for ReadPlan<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "Empty"),
+            Self::Memory(batches) => f.debug_tuple("Memory").field(batches).finish(),
+            Self::File(region) => region.fmt(f),
+        }
+    }
+}
+
+impl<D: Disk> fmt::Debug for FileRegion<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "File({} bytes at {} from {})", self.len, self.position, self.first_offset)
+    }
+}
+
+impl<D: Disk> Clone for FileRegion<D> {
+    fn clone(&self) -> Self {
+        Self { file: self.file.clone(), ..*self }
+    }
+}
+
+/// Why a log is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Nothing at this offset: it is before `start` or behind `end`.
+    #[error("the offset is outside {start}..={end}")]
+    OutOfRange { start: Offset, end: Offset },
+    /// What stands in the file is not what was written. Nothing of it is served; another replica has it.
+    #[error("{file} is corrupt at {position}")]
+    Corrupt { file: String, position: u64 },
+    /// The log failed before; it serves nothing.
+    #[error("the log has failed")]
+    Failed,
+    #[error(transparent)]
+    Disk(DiskError),
+}
