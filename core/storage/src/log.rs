@@ -144,6 +144,11 @@ impl<D: Disk> Log<D> {
         self.segments.len()
     }
 
+    /// Whether a closed segment holds records that were not synced yet.
+    pub fn has_unsynced_closed_segment(&self) -> bool {
+        self.recovery_point < self.active().base
+    }
+
     /// A write or a sync failed before: the log takes and gives nothing any more.
     pub fn is_failed(&self) -> bool {
         self.failed
