@@ -22,9 +22,9 @@ const WIDER: [&str; 5] = [
 
 /// Every Rust file opens by saying what lives in it; a test module beside its code needs no word.
 pub fn opening(tree: &Tree) -> Findings {
-    let opens = |file: &&Source| !file.text.starts_with("//! ") && !(file.path.contains("src/") && file.is_test());
+    let opens = |file: &Source| file.text.starts_with("//! ") || file.path.contains("src/") && file.is_test();
     tree.rust()
-        .filter(opens)
+        .filter(|file| !opens(file))
         .map(|file| format!("{}:1: must begin with `//! ` and what lives here", file.path))
         .collect()
 }
