@@ -1,3 +1,4 @@
-//! Where a group lives: group id -> partition of `__consumer_offsets` -> shard.
+//! Where groups are coordinated, and how to ask there.
 
+pub mod groups;
 pub mod router;

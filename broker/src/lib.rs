@@ -6,11 +6,19 @@
 //! ```
 
 pub mod admin;
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod controller;
 pub mod coordination;
 pub mod data_dir;
+pub mod disk_pool;
+pub mod log_dir;
 pub mod net;
+pub mod node;
+pub mod quorum;
+pub mod replication;
+pub mod shard;
 pub mod shutdown;
 pub mod telemetry;

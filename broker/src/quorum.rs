@@ -11,6 +11,9 @@ pub use single::SingleVoter;
 /// Why entries were not committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProposeError {
+    /// Nothing was written: try again when there is room.
+    #[error("no space is left for the metadata log")]
+    NoSpace,
     #[error("the metadata log cannot be written: {0}")]
     Disk(String),
 }

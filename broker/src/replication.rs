@@ -1,6 +1,11 @@
 //! Keeps this broker's replicas equal to the metadata image.
 
+pub mod images;
 pub mod publisher;
 pub mod reconciler;
+pub mod recovery;
+pub mod settings;
 
-pub use publisher::{Images, Publisher};
+pub use images::{Images, Published};
+pub use publisher::Publisher;
+pub use reconciler::Reconciler;

@@ -9,15 +9,19 @@
 //!
 //! Nothing here knows an API or a socket.
 
+pub mod groups;
 pub mod handle;
 pub mod parked;
+pub mod records;
 pub mod slot;
 pub mod state;
 pub mod thread;
+pub mod upkeep;
 pub mod wait;
 
 pub use handle::{Handle, Local, Stopped};
+pub use records::{Fetched, Produce, ProduceReply, Read};
 pub use slot::Slot;
-pub use state::State;
+pub use state::{State, StateConfig};
 pub use thread::Shards;
 pub use wait::ProgressWait;

@@ -1,61 +1,71 @@
 //! ApiVersions (18): what this broker serves. KIP-35, KIP-511, KIP-584, KIP-1242.
 
-use wire::ErrorCode;
+use wire::{ApiKey, ErrorCode};
 use wire::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey};
 
 use super::context::Context;
+use super::dispatch::Connection;
 use super::versions::{SERVED, served};
 
-/// Answers with ranges and features. `version` is the request's; one that is not served gets 35 and the ranges,
-/// which the dispatcher encodes as version 0.
-pub fn handle(context: &Context, request: Option<&ApiVersionsRequest>, version: i16) -> ApiVersionsResponse {
-    let mut response = ApiVersionsResponse {
-        api_keys: SERVED
-            .iter()
-            .filter_map(|key| {
-                let range = served(*key)?;
-                Some(ApiVersion { api_key: key.code(), min_version: range.min, max_version: range.max, ..Default::default() })
-            })
-            .collect(),
-        ..Default::default()
-    };
-    let Some(request) = request else {
-        response.error_code = ErrorCode::UnsupportedVersion.code();
-        return response;
-    };
-    if version >= 3 && !(is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version)) {
+/// The features that this broker can run, with the lowest and highest level, as Kafka 4.4 names them.
+const FEATURES: &[(&str, i16, i16)] = &[("group.version", 0, 0), ("metadata.version", 7, 33), ("transaction.version", 0, 0)];
+
+/// Answers with ranges and features.
+pub async fn handle(
+    context: &Context,
+    _: &Connection,
+    request: ApiVersionsRequest,
+    version: i16,
+) -> ApiVersionsResponse {
+    if version >= 3
+        && !(is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version))
+    {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
     }
     if version >= 5
         && let Some(cluster) = &request.cluster_id
-        && (cluster != context.cluster_id.as_str() || request.node_id != context.config.node_id.0)
+        && (*cluster != context.cluster_id || request.node_id != context.config.node_id.0)
     {
         return ApiVersionsResponse { error_code: ErrorCode::RebootstrapRequired.code(), ..Default::default() };
     }
+    let mut response = ranges();
     if version >= 3 {
         let image = context.image();
-        for feature in image.features() {
+        for &(name, min, max) in FEATURES {
             // Up to version 3 a feature whose least level is 0 cannot be told.
-            if feature.min > 0 || version >= 4 {
+            if min > 0 || version >= 4 {
                 response.supported_features.push(SupportedFeatureKey {
-                    name: feature.name.into(),
-                    min_version: feature.min,
-                    max_version: feature.max,
-                    ..Default::default()
-                });
-            }
-            if feature.finalized > 0 {
-                response.finalized_features.push(FinalizedFeatureKey {
-                    name: feature.name.into(),
-                    max_version_level: feature.finalized,
-                    min_version_level: feature.finalized,
+                    name: name.into(),
+                    min_version: min,
+                    max_version: max,
                     ..Default::default()
                 });
             }
         }
-        response.finalized_features_epoch = image.offset().0;
+        for (name, level) in image.features() {
+            response.finalized_features.push(FinalizedFeatureKey {
+                name: name.as_str().into(),
+                max_version_level: *level,
+                min_version_level: *level,
+                ..Default::default()
+            });
+        }
+        response.finalized_features_epoch = image.offset.0;
     }
     response
+}
+
+/// The answer to a version that is not served: 35 with the ranges, which the dispatcher encodes as version 0.
+pub fn unsupported() -> ApiVersionsResponse {
+    ApiVersionsResponse { error_code: ErrorCode::UnsupportedVersion.code(), ..ranges() }
+}
+
+fn ranges() -> ApiVersionsResponse {
+    let key = |key: &ApiKey| {
+        let range = served(*key)?;
+        Some(ApiVersion { api_key: key.code(), min_version: range.min, max_version: range.max, ..Default::default() })
+    };
+    ApiVersionsResponse { api_keys: SERVED.iter().filter_map(key).collect(), ..Default::default() }
 }
 
 /// `[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?`

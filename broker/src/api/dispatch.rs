@@ -1,14 +1,16 @@
 //! From a frame to the handler named after its API, and back to a frame.
 
 use std::rc::Rc;
+use std::time::Instant;
 
-use bytes::{Buf, BufMut, Bytes};
-use wire::{ApiKey, Reader, Request, Writer};
+use bytes::{BufMut as _, Bytes};
+use wire::header::{RequestHeader, ResponseHeader};
+use wire::{ApiKey, Message, Reader, Splice, Writer};
 
 use super::context::Context;
 use super::fetch_session::Sessions;
-use super::versions;
-use crate::net::{Output, Peer, Service, Verdict};
+use super::{versions, *};
+use crate::net::{Output, Peer, Region, Service, Verdict};
 
 /// What the requests of one connection share.
 pub struct Connection {
@@ -23,33 +25,154 @@ pub struct Connection {
 pub struct Dispatch {
     context: Rc<Context>,
     connection: Connection,
+    /// Places of regions in the answer at hand; kept for its memory.
+    splices: Vec<Splice>,
 }
 
 /// The head of a request, as far as needed to know what it is.
+#[derive(Clone, Copy)]
 struct Head {
     key: ApiKey,
     version: i16,
     correlation_id: i32,
+    /// Whether the version is served; only ApiVersions answers one that is not.
+    known: bool,
+}
+
+/// Decodes a request, runs its handler, and encodes what it answers.
+macro_rules! answer {
+    ($self:ident, $head:ident, $reader:ident, $reply:ident, $handler:path) => {{
+        let request = match Message::decode(&mut $reader, $head.version) {
+            Ok(request) => request,
+            Err(_) => return Verdict::Close("a request cannot be decoded"),
+        };
+        if $reader.finish().is_err() {
+            return Verdict::Close("a request is longer than its fields");
+        }
+        // Boxed, so that the rare and large ones do not widen every connection.
+        let response = Box::pin($handler(&$self.context, &$self.connection, request, $head.version)).await;
+        $self.respond($reply, $head, &response, Vec::new())
+    }};
 }
 
 impl Dispatch {
     pub fn new(context: Rc<Context>, peer: Peer) -> Self {
-        Self { context, connection: Connection { peer, client_id: wire::Str::default(), sessions: Sessions::default() } }
+        let sessions = Sessions::default();
+        let connection = Connection { peer, client_id: wire::Str::default(), sessions };
+        Self { context, connection, splices: Vec::new() }
     }
 
     /// Reads key, version and correlation id: the same eight bytes in every header version.
-    fn head(frame: &Bytes) -> Result<(Head, bool), &'static str> {
-        let Some(head) = frame.first_chunk::<8>() else { return Err("a request is shorter than its header") };
-        let number = i16::from_be_bytes([head[0], head[1]]);
-        let version = i16::from_be_bytes([head[2], head[3]]);
-        let correlation_id = i32::from_be_bytes([head[4], head[5], head[6], head[7]]);
-        let Some(key) = ApiKey::from_code(number).filter(|key| versions::served(*key).is_some()) else {
-            return Err("a request has an unknown API key");
+    fn head(frame: &Bytes) -> Result<Head, &'static str> {
+        let Some(&[k0, k1, v0, v1, c0, c1, c2, c3]) = frame.first_chunk::<8>() else {
+            return Err("a request is shorter than its header");
         };
+        let version = i16::from_be_bytes([v0, v1]);
+        let key = ApiKey::from_code(i16::from_be_bytes([k0, k1])).filter(|key| versions::served(*key).is_some());
+        let Some(key) = key else { return Err("a request has an API key that is not served") };
         let known = versions::served(key).is_some_and(|served| served.accepts(version));
         if !known && key != ApiKey::ApiVersions {
-            return Err("a request has a version that this API does not serve");
+            return Err("a request has a version that its API does not serve");
         }
-        Ok((Head { key, version, correlation_id }, known))
+        Ok(Head { key, version, correlation_id: i32::from_be_bytes([c0, c1, c2, c3]), known })
+    }
+
+    async fn answer(&mut self, frame: Bytes, head: Head, reply: &mut Output) -> Verdict {
+        if !head.known {
+            let response = api_versions::unsupported();
+            return self.respond(reply, Head { version: 0, ..head }, &response, Vec::new());
+        }
+        let mut reader = Reader::new(frame);
+        match RequestHeader::decode(&mut reader, head.key.request_header_version(head.version)) {
+            Ok(header) => self.connection.client_id = header.client_id.unwrap_or_default(),
+            Err(_) => return Verdict::Close("a request's header cannot be decoded"),
+        }
+        match head.key {
+            ApiKey::Produce => {
+                let Ok(request) = Message::decode(&mut reader, head.version) else {
+                    return Verdict::Close("a request cannot be decoded");
+                };
+                match produce::handle(&self.context, &self.connection, request, head.version).await {
+                    Some(response) => self.respond(reply, head, &response, Vec::new()),
+                    None => Verdict::Answered,
+                }
+            }
+            ApiKey::Fetch => {
+                let Ok(request) = Message::decode(&mut reader, head.version) else {
+                    return Verdict::Close("a request cannot be decoded");
+                };
+                let (response, regions) = fetch::handle(&self.context, &mut self.connection, request, head.version).await;
+                self.respond(reply, head, &response, regions)
+            }
+            ApiKey::ListOffsets => answer!(self, head, reader, reply, list_offsets::handle),
+            ApiKey::Metadata => answer!(self, head, reader, reply, metadata::handle),
+            ApiKey::OffsetCommit => answer!(self, head, reader, reply, offset_commit::handle),
+            ApiKey::OffsetFetch => answer!(self, head, reader, reply, offset_fetch::handle),
+            ApiKey::FindCoordinator => answer!(self, head, reader, reply, find_coordinator::handle),
+            ApiKey::JoinGroup => answer!(self, head, reader, reply, join_group::handle),
+            ApiKey::Heartbeat => answer!(self, head, reader, reply, heartbeat::handle),
+            ApiKey::LeaveGroup => answer!(self, head, reader, reply, leave_group::handle),
+            ApiKey::SyncGroup => answer!(self, head, reader, reply, sync_group::handle),
+            ApiKey::DescribeGroups => answer!(self, head, reader, reply, describe_groups::handle),
+            ApiKey::ListGroups => answer!(self, head, reader, reply, list_groups::handle),
+            ApiKey::ApiVersions => answer!(self, head, reader, reply, api_versions::handle),
+            ApiKey::InitProducerId => answer!(self, head, reader, reply, init_producer_id::handle),
+            ApiKey::OffsetForLeaderEpoch => answer!(self, head, reader, reply, offset_for_leader_epoch::handle),
+            ApiKey::DeleteGroups => answer!(self, head, reader, reply, delete_groups::handle),
+            ApiKey::OffsetDelete => answer!(self, head, reader, reply, offset_delete::handle),
+            _ => Verdict::Close("a request has an API key that is not served"),
+        }
+    }
+
+    /// Writes a whole response frame; `regions` go where the response has external records.
+    fn respond(&mut self, reply: &mut Output, head: Head, response: &impl Message, regions: Vec<Region>) -> Verdict {
+        let start = reply.buf().len();
+        self.splices.clear();
+        let buf = reply.buf();
+        buf.put_i32(0);
+        let mut writer = Writer::new(buf, &mut self.splices);
+        let header = ResponseHeader { correlation_id: head.correlation_id, ..ResponseHeader::default() };
+        header.encode(&mut writer, head.key.response_header_version(head.version));
+        if let Err(error) = response.encode(&mut writer, head.version) {
+            tracing::error!(api = head.key.name(), version = head.version, %error, "an answer cannot be encoded");
+            return Verdict::Close("an answer cannot be encoded");
+        }
+        let external: usize = self.splices.iter().map(|splice| splice.len as usize).sum();
+        let length = reply.buf().len() - start - 4 + external;
+        let Ok(length) = i32::try_from(length) else { return Verdict::Close("an answer is too long") };
+        reply.buf()[start..start + 4].copy_from_slice(&length.to_be_bytes());
+        let mut regions = regions.into_iter();
+        for splice in &self.splices {
+            let mut left = splice.len as usize;
+            while left > 0 {
+                let region = regions.next().expect("every external record has its regions");
+                left = left.checked_sub(region.len()).expect("regions end where their records do");
+                reply.insert(splice.at, region);
+            }
+        }
+        Verdict::Answered
+    }
+}
+
+impl Service for Dispatch {
+    async fn call(&mut self, frame: Bytes, reply: &mut Output) -> Verdict {
+        let started = Instant::now();
+        let head = match Self::head(&frame) {
+            Ok(head) => head,
+            Err(reason) => {
+                self.context.shards.state().counters.frames_refused += 1;
+                return Verdict::Close(reason);
+            }
+        };
+        let verdict = self.answer(frame, head, reply).await;
+        let mut state = self.context.shards.state();
+        match verdict {
+            Verdict::Answered => {
+                let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+                state.counters.request(head.key.code(), head.version, micros);
+            }
+            Verdict::Close(_) => state.counters.frames_refused += 1,
+        }
+        verdict
     }
 }

@@ -16,8 +16,7 @@ use super::dispatch::Connection;
 use super::errors::ToCode as _;
 use super::fetch_session::{Key, Kind, Refused, Told, TopicKey, Wanted};
 use crate::net::Region;
-use crate::shard::ProgressWait;
-use crate::shard::state::{Fetched, Read};
+use crate::shard::{Fetched, ProgressWait, Read};
 
 type Plan = ReadPlan<RealDisk>;
 
@@ -102,7 +101,7 @@ fn enough(parts: &[Part], least: i64) -> bool {
 fn part(context: &Context, key: Key, wanted: Wanted) -> Part {
     let image = context.image();
     let topic = match &key.topic {
-        TopicKey::Name(name) => image.topic(name),
+        TopicKey::Name(name) => image.topic_by_name(name),
         TopicKey::Id(id) => image.topic_by_id(*id),
     };
     let unknown = match &key.topic {

@@ -1,6 +1,6 @@
 //! ListOffsets (2): offsets by time, and the special times.
 
-use model::{LeaderEpoch, PartitionId, TimestampMs};
+use model::{LeaderEpoch, TimestampMs};
 use partition::{Isolation, OffsetSpec};
 use wire::ErrorCode;
 use wire::messages::list_offsets::{
@@ -8,10 +8,12 @@ use wire::messages::list_offsets::{
 };
 
 use super::context::Context;
+use super::dispatch::Connection;
 use super::errors::ToCode as _;
+use super::topics;
 
 /// Answers each partition for itself.
-pub async fn handle(context: &Context, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+pub async fn handle(context: &Context, _: &Connection, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
     let isolation = if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
     let mut response = ListOffsetsResponse::default();
     for topic in &request.topics {
@@ -24,21 +26,15 @@ pub async fn handle(context: &Context, request: ListOffsetsRequest, version: i16
                 leader_epoch: -1,
                 ..Default::default()
             };
-            let id = {
-                let image = context.image();
-                image
-                    .topic(&topic.name)
-                    .filter(|topic| topic.partition(wanted.partition_index).is_some())
-                    .map(|topic| PartitionId { topic: topic.id, index: wanted.partition_index })
-            };
+            let id = topics::partition(&context.image(), &topic.name, wanted.partition_index);
             let found = match (id, spec(wanted.timestamp, version)) {
-                (None, _) => Err(ErrorCode::UnknownTopicOrPartition),
+                (Err(code), _) => Err(code),
                 (_, None) => Err(ErrorCode::UnsupportedVersion),
-                (Some(id), Some(spec)) => {
+                (Ok(id), Some(spec)) => {
                     let epoch = LeaderEpoch(wanted.current_leader_epoch);
                     context
                         .shards
-                        .on(context.shards.owner(id), move |state| state.list_offset(id, spec, isolation, epoch))
+                        .on(context.shards.owner(id), move |state| state.find_offset(id, spec, isolation, epoch))
                         .await
                         .map_err(|_| ErrorCode::NotLeaderOrFollower)
                         .and_then(|found| found.map_err(|error| error.to_code()))
@@ -48,7 +44,7 @@ pub async fn handle(context: &Context, request: ListOffsetsRequest, version: i16
                 Ok(Some(found)) => {
                     partition.timestamp = found.timestamp.0;
                     partition.offset = found.offset.0;
-                    partition.leader_epoch = found.leader_epoch.0;
+                    partition.leader_epoch = if version >= 4 { found.leader_epoch.0 } else { -1 };
                 }
                 Ok(None) => {}
                 Err(code) => partition.error_code = code.code(),

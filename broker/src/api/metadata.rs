@@ -1,6 +1,6 @@
 //! Metadata (3): brokers, topics, leaders; creates topics that a client names where that is allowed.
 
-use metadata::{Image, TopicImage};
+use metadata::{Image, TopicImage, topic_name};
 use model::TopicId;
 use wire::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
@@ -25,7 +25,7 @@ pub async fn handle(context: &Context, connection: &Connection, request: Metadat
     let mut errors = Vec::new();
     if let Some(topics) = &named {
         // Version 4 added the flag; before it clients took auto-creation for granted.
-        let may_create = (version < 4 || request.allow_auto_topic_creation) && context.config.auto_create_topics;
+        let may_create = (version < 4 || request.allow_auto_topic_creation) && context.is_on("auto.create.topics.enable");
         errors = create_missing(context, topics, may_create).await;
     }
 
@@ -68,19 +68,19 @@ async fn create_missing(context: &Context, topics: &[MetadataRequestTopic], may_
             errors.push(ErrorCode::None);
             continue;
         };
-        if context.image().topic(name).is_some() {
+        if context.image().topic_by_name(name).is_some() {
             errors.push(ErrorCode::None);
             continue;
         }
-        errors.push(if let Err(error) = metadata::validate_topic_name(name) {
+        errors.push(if let Err(error) = topic_name::validate(name) {
             error.to_code()
         } else if !may_create {
             ErrorCode::UnknownTopicOrPartition
         } else {
-            match context.controller.create_missing_topic(name).await {
+            match context.create_missing_topic(name).await {
                 // Kafka answers before the topic has a leader; ours has one by now.
                 Ok(()) => ErrorCode::None,
-                Err(error) => error.to_code(),
+                Err((code, _)) => code,
             }
         });
     }
@@ -91,7 +91,7 @@ fn answer(image: &Image, wanted: MetadataRequestTopic, error: ErrorCode) -> Meta
     let by_id = wanted.topic_id != TopicId::ZERO.0;
     let found = match (&wanted.name, by_id) {
         (_, true) => image.topic_by_id(TopicId(wanted.topic_id)),
-        (Some(name), false) => image.topic(name),
+        (Some(name), false) => image.topic_by_name(name),
         (None, false) => None,
     };
     if let Some(topic) = found {
@@ -130,7 +130,7 @@ fn describe(image: &Image, topic: &TopicImage) -> MetadataResponseTopic {
         })
         .collect();
     MetadataResponseTopic {
-        name: Some(topic.name.as_str().into()),
+        name: Some((&*topic.name).into()),
         topic_id: topic.id.0,
         is_internal: topic.is_internal(),
         partitions,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use metadata::TopicImage;
-use model::{Batch, BatchError, Offset, PartitionId, TimestampMs, TopicId, ValidBatch};
+use model::{Batch, BatchError, PartitionId, TimestampMs, TopicId, ValidBatch};
 use partition::{Acks, ProduceError};
 use wire::ErrorCode;
 use wire::messages::produce::{
@@ -15,7 +15,7 @@ use super::context::Context;
 use super::dispatch::Connection;
 use super::errors::ToCode as _;
 use crate::coordination::router::GROUP_TOPIC;
-use crate::shard::state::{Produce, ProduceReply};
+use crate::shard::{Produce, ProduceReply};
 
 /// Kafka's own tools may write to internal topics under this client id.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
@@ -44,7 +44,11 @@ pub async fn handle(context: &Context, connection: &Connection, mut request: Pro
             partition_responses: Vec::with_capacity(topic.partition_data.len()),
             ..Default::default()
         };
-        let known = if version >= 13 { image.topic_by_id(TopicId(topic.topic_id)) } else { image.topic(&topic.name) };
+        let known = if version >= 13 {
+            image.topic_by_id(TopicId(topic.topic_id))
+        } else {
+            image.topic_by_name(&topic.name)
+        };
         for data in &mut topic.partition_data {
             let records = data.records.take().and_then(wire::Records::into_bytes).unwrap_or_default();
             let checked = match (acks, known) {
@@ -79,7 +83,7 @@ fn check(topic: &TopicImage, index: i32, mut records: Bytes, client_id: &str) ->
     if topic.partition(index).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, None));
     }
-    if topic.name == GROUP_TOPIC && client_id != ADMIN_CLIENT_ID {
+    if *topic.name == *GROUP_TOPIC && client_id != ADMIN_CLIENT_ID {
         return Err((ErrorCode::InvalidTopicException, None));
     }
     let batch = valid_batch(&mut records).map_err(|error| (error.to_code(), Some(error.to_string())))?;
@@ -144,7 +148,7 @@ async fn append(
                 Ok(produced) => {
                     answer.base_offset = produced.base_offset.0;
                     answer.log_append_time_ms = produced.log_append_time.unwrap_or(TimestampMs::NONE).0;
-                    answer.log_start_offset = produced.log_start.unwrap_or(Offset::NONE).0;
+                    answer.log_start_offset = produced.log_start.0;
                 }
                 Err(error) => fail(answer, error.to_code(), Some(error.to_string())),
             }

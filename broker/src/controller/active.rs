@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use metadata::Controller;
+use metadata::{Controller, Moment};
 use tokio::sync::mpsc;
 
-use super::client::{COMMANDS_MAX, Client, Job, Moment, Unavailable};
+use super::client::{COMMANDS_MAX, Client, Job, Unavailable};
 use crate::clock::Clock;
 use crate::quorum::Quorum;
 use crate::replication::Publisher;
@@ -42,10 +42,11 @@ impl Active {
             tracing::error!(%error, "the metadata log refuses records");
             Unavailable
         })?;
-        for record in records {
-            self.controller.replay(record);
+        match self.controller.apply(records) {
+            Ok(step) => self.publisher.publish(step, offset).await,
+            // The controller made these records of the very image they do not fit.
+            Err(error) => panic!("a decision cannot be replayed: {error}"),
         }
-        self.publisher.publish(records, offset).await;
         Ok(())
     }
 }

@@ -1,18 +1,10 @@
 //! Asking the active controller, from any thread.
 
-use metadata::{Controller, Decision};
-use model::TimestampMs;
+use metadata::{CommandError, Controller, Decision, Moment};
 use tokio::sync::{mpsc, oneshot};
 
 /// Commands that may wait for the controller; callers wait beyond that.
 pub const COMMANDS_MAX: usize = 256;
-
-/// Seeds for a decision: its time, and randomness for ids and placement.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    pub now: TimestampMs,
-    pub seed: u64,
-}
 
 /// A decision with its reply still inside: the records to commit, and what to do once they are.
 pub(super) struct Decided {
@@ -39,27 +31,36 @@ impl Client {
         Self { jobs }
     }
 
-    /// Lets the controller `decide`, and gives the reply once its records are committed and in the local image.
-    pub async fn submit<R: Send + 'static, E: Send + 'static>(
+    /// Lets the controller `decide`, and gives the reply once its records are committed and in the local image. With
+    /// `validate_only` the reply is what it would be, and nothing changes.
+    pub async fn submit<R: Send + 'static>(
         &self,
-        decide: impl FnOnce(&Controller, Moment) -> Result<Decision<R>, E> + Send + 'static,
-    ) -> Result<Result<R, E>, Unavailable> {
+        validate_only: bool,
+        decide: impl FnOnce(&Controller, Moment) -> Decision<R> + Send + 'static,
+    ) -> Result<R, Unavailable> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |controller, moment| match decide(controller, moment) {
-            Ok(Decision { records, reply: value }) => Decided {
-                records,
+        let job: Job = Box::new(move |controller, moment| {
+            let Decision { records, reply: value } = decide(controller, moment);
+            Decided {
+                records: if validate_only { Vec::new() } else { records },
                 finish: Box::new(move |committed| {
-                    let _ = reply.send(committed.map(|()| Ok(value)));
+                    let _ = reply.send(committed.map(|()| value));
                 }),
-            },
-            Err(refused) => Decided {
-                records: Vec::new(),
-                finish: Box::new(move |_| {
-                    let _ = reply.send(Ok(Err(refused)));
-                }),
-            },
+            }
         });
         self.jobs.send(job).await.map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)?
+    }
+
+    /// The same for a command that is refused as a whole.
+    pub async fn try_submit<R: Send + 'static>(
+        &self,
+        decide: impl FnOnce(&Controller, Moment) -> Result<Decision<R>, CommandError> + Send + 'static,
+    ) -> Result<Result<R, CommandError>, Unavailable> {
+        self.submit(false, |controller, moment| match decide(controller, moment) {
+            Ok(Decision { records, reply }) => Decision { records, reply: Ok(reply) },
+            Err(refused) => Decision { records: Vec::new(), reply: Err(refused) },
+        })
+        .await
     }
 }

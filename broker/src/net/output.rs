@@ -31,7 +31,8 @@ pub enum Region {
 }
 
 impl Region {
-    fn len(&self) -> usize {
+    /// Bytes that it sends.
+    pub fn len(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.size_bytes(),
             Self::File { len, .. } => *len,

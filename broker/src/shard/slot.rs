@@ -7,23 +7,42 @@ use storage::RealDisk;
 
 use super::groups::Groups;
 use super::wait::ProgressWait;
+use crate::log_dir::LogDir;
+use crate::telemetry::TopicSlot;
 
 /// Waits are swept for those that are over once so many are registered.
 const SWEEP_AT: usize = 8;
 
 /// What a shard keeps for one partition.
 pub struct Slot {
+    pub topic: Arc<str>,
     pub partition: Partition<RealDisk>,
+    pub dir: Arc<LogDir>,
+    pub counters: TopicSlot,
     /// Fetches that wait for bytes.
     waits: Vec<Arc<ProgressWait>>,
     sweep_at: usize,
+    /// Upkeep looks at this partition at its next round.
+    pub touched: bool,
     /// The group coordinator of a partition of `__consumer_offsets`; boxed, since few partitions have one.
     pub groups: Option<Box<Groups>>,
+    /// How long removed files are kept (`file.delete.delay.ms`).
+    pub file_delete_delay_ms: i64,
 }
 
 impl Slot {
-    pub fn new(partition: Partition<RealDisk>) -> Self {
-        Self { partition, waits: Vec::new(), sweep_at: SWEEP_AT, groups: None }
+    pub fn new(topic: Arc<str>, partition: Partition<RealDisk>, dir: Arc<LogDir>, counters: TopicSlot) -> Self {
+        Self {
+            topic,
+            partition,
+            dir,
+            counters,
+            waits: Vec::new(),
+            sweep_at: SWEEP_AT,
+            touched: false,
+            groups: None,
+            file_delete_delay_ms: 60_000,
+        }
     }
 
     /// Lets `wait` know of every byte that becomes readable from now on.
@@ -36,7 +55,7 @@ impl Slot {
     }
 
     /// `bytes` became readable.
-    pub fn progress(&mut self, bytes: usize) {
+    pub fn progress(&mut self, bytes: u64) {
         self.waits.retain(|wait| {
             if wait.is_over() {
                 return false;

@@ -1,0 +1,77 @@
+//! A log directory at run time: whether it works, and whether there is room.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use model::TopicId;
+use storage::RealDisk;
+
+/// Shared by all who have partitions in it.
+#[derive(Debug)]
+pub struct LogDir {
+    pub path: PathBuf,
+    pub disk: RealDisk,
+    /// From its `meta.properties`.
+    pub id: TopicId,
+    /// Its last process closed every log in order.
+    pub was_clean: bool,
+    /// Too little room for produces; reading, deleting and retention go on.
+    full: AtomicBool,
+    /// A write or a sync failed.
+    failed: AtomicBool,
+    partitions: AtomicUsize,
+}
+
+impl LogDir {
+    pub fn new(disk: RealDisk, path: PathBuf, id: TopicId, was_clean: bool) -> Self {
+        Self { disk, path, id, was_clean, full: false.into(), failed: false.into(), partitions: 0.into() }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    pub fn is_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Takes the directory offline, for good. Logged once, by whoever comes first.
+    pub fn fail(&self, why: &str) {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            tracing::error!(dir = %self.path.display(), why, "a log directory failed and is offline");
+        }
+    }
+
+    /// Partitions that lie here.
+    pub fn partitions(&self) -> usize {
+        self.partitions.load(Ordering::Relaxed)
+    }
+
+    pub fn joined(&self) {
+        self.partitions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn left(&self) {
+        self.partitions.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Bytes free for this process, and bytes in all; `None` where the system does not tell.
+    pub fn space(&self) -> Option<(u64, u64)> {
+        let stat = rustix::fs::statvfs(&self.path).ok()?;
+        Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
+    }
+
+    /// Compares the free space with `free_bytes_min`, the soft watermark.
+    pub fn check_space(&self, free_bytes_min: u64) {
+        let Some((free, _)) = self.space() else { return };
+        let full = free < free_bytes_min;
+        if full != self.full.swap(full, Ordering::Relaxed) {
+            let dir = self.path.display();
+            if full {
+                tracing::warn!(%dir, free, free_bytes_min, "too little room: produces are refused until there is more");
+            } else {
+                tracing::info!(%dir, free, "there is room again");
+            }
+        }
+    }
+}

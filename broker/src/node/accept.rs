@@ -1,0 +1,110 @@
+//! From an accepted socket to a connection on the shard with the fewest.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::api::{Context, Dispatch};
+use crate::net::connection::Limits;
+use crate::net::{Budget, Closed, Connection, Peer};
+use crate::shard::Local;
+use crate::shutdown::Shutdown;
+
+/// Fresh sockets that may wait for one shard; the acceptor waits beyond that.
+const SOCKETS_WAITING_MAX: usize = 256;
+
+/// A socket on its way to a shard.
+pub struct Accepted {
+    stream: std::net::TcpStream,
+    address: SocketAddr,
+    listener: usize,
+    listener_name: Arc<str>,
+}
+
+/// Connections in service, by shard, and the way to each shard.
+#[derive(Debug)]
+pub struct Connections {
+    shards: Vec<(AtomicUsize, mpsc::Sender<Accepted>)>,
+    /// `max.connections`
+    max: usize,
+}
+
+impl Connections {
+    /// For `shards` shards; each of the receivers goes to one shard's [`Server::run`].
+    pub fn new(shards: usize, max: usize) -> (Self, Vec<mpsc::Receiver<Accepted>>) {
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(SOCKETS_WAITING_MAX)).unzip();
+        (Self { shards: senders.into_iter().map(|sender| (AtomicUsize::new(0), sender)).collect(), max }, receivers)
+    }
+
+    pub fn count(&self) -> usize {
+        self.shards.iter().map(|(count, _)| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Hands a fresh socket to the shard with the fewest connections; drops it where there are too many.
+    pub fn hand_on(&self, stream: TcpStream, address: SocketAddr, listener: usize, listener_name: &Arc<str>) {
+        if self.count() >= self.max {
+            tracing::warn!(%address, max = self.max, "a connection was turned away: max.connections is reached");
+            return;
+        }
+        let fewest = self.shards.iter().min_by_key(|(count, _)| count.load(Ordering::Relaxed));
+        let (Some((count, sender)), Ok(stream)) = (fewest, stream.into_std()) else { return };
+        count.fetch_add(1, Ordering::Relaxed);
+        let accepted = Accepted { stream, address, listener, listener_name: listener_name.clone() };
+        if sender.try_send(accepted).is_err() {
+            // The shard does not keep up, or has ended: the client will try again.
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn closed(&self, shard: usize) {
+        self.shards[shard].0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a shard needs to serve connections; made on its thread.
+pub struct Server {
+    pub context: Rc<Context>,
+    pub limits: Limits,
+    pub budget: Budget,
+    pub shutdown: Shutdown,
+    pub connections: Arc<Connections>,
+}
+
+impl Server {
+    /// Serves every socket that comes, each in a task of its own.
+    pub async fn run(self, mut sockets: mpsc::Receiver<Accepted>) {
+        let server = Rc::new(self);
+        while let Some(accepted) = sockets.recv().await {
+            tokio::task::spawn_local(serve(server.clone(), accepted));
+        }
+    }
+}
+
+async fn serve(server: Rc<Server>, accepted: Accepted) {
+    let Accepted { stream, address, listener, listener_name } = accepted;
+    let local: &Local = &server.context.shards;
+    local.state().counters.listener(listener).connections_opened += 1;
+    let opened = TcpStream::from_std(stream)
+        .and_then(|stream| Connection::new(stream, server.limits.clone(), &server.budget));
+    let closed = match opened {
+        Ok(connection) => {
+            let mut dispatch = Dispatch::new(server.context.clone(), Peer { address, listener: listener_name });
+            connection.run(&mut dispatch, server.shutdown.requested()).await
+        }
+        Err(error) => Closed::Failed(error),
+    };
+    let mut state = local.state();
+    let counters = state.counters.listener(listener);
+    counters.connections_closed += 1;
+    match closed {
+        Closed::BadInput(reason) => tracing::warn!(%address, reason, "a connection was closed for what it sent"),
+        Closed::Idle => counters.connections_expired += 1,
+        Closed::Failed(error) => tracing::debug!(%address, %error, "a connection failed"),
+        Closed::ByPeer | Closed::Stopping => {}
+    }
+    server.connections.closed(local.index());
+}

@@ -1,0 +1,41 @@
+//! Stopping in order: no new connections, then no connections, then closed logs, then the clean mark. Each step has a
+//! deadline and a log line.
+
+use std::time::{Duration, Instant};
+
+use super::Node;
+
+/// Connections get this long to end their request in hand.
+const CONNECTIONS_MS_MAX: u64 = 5_000;
+const POLL_MS: u64 = 5;
+
+pub fn stop(node: Node) -> anyhow::Result<()> {
+    let started = Instant::now();
+    tracing::info!("stopping");
+    node.trigger.stop();
+    let deadline = started + Duration::from_millis(CONNECTIONS_MS_MAX);
+    while node.connections.count() > 0 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(POLL_MS));
+    }
+    if node.connections.count() > 0 {
+        tracing::warn!(connections = node.connections.count(), "connections were cut off in the middle of a request");
+    }
+    let shards = node.shards.handle();
+    let closed = node.runtime.block_on(async {
+        futures_util::future::join_all((0..shards.count()).map(|shard| shards.on(shard, |state| state.close()))).await
+    });
+    let failed: usize = closed.into_iter().map(|closed| closed.unwrap_or(1)).sum();
+    node.shards.stop();
+    node.disk.stop();
+    node.quorum.checkpoint()?;
+    let clean = failed == 0 && node.dirs.iter().all(|dir| !dir.is_failed());
+    if clean {
+        for dir in &node.data_dirs {
+            dir.mark_clean()?;
+        }
+    }
+    node.runtime.shutdown_timeout(Duration::from_secs(1));
+    tracing::info!(ms = started.elapsed().as_millis() as u64, clean, "stopped");
+    anyhow::ensure!(clean, "not every log could be closed in order: the next start recovers them");
+    Ok(())
+}

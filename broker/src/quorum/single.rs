@@ -1,0 +1,121 @@
+//! A quorum of one: this node's own log is the agreement.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use model::{BatchBuilder, LeaderEpoch, Offset};
+use parking_lot::Mutex;
+use storage::{AppendError, Log, OpenHints, RealDisk};
+
+use super::{ProposeError, Quorum};
+use crate::clock::Clock;
+
+/// Kafka's name for the folder.
+const FOLDER: &str = "__cluster_metadata-0";
+const READ_BYTES: usize = 1 << 20;
+const ENTRY_BYTES_MAX: usize = 64 << 20;
+/// One voter has one term.
+const EPOCH: LeaderEpoch = LeaderEpoch(1);
+
+/// Why the metadata log cannot be used. The node must not start: a log that reads wrong is not an empty one.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the metadata log cannot be opened: {0}")]
+    Log(#[from] storage::OpenError),
+    #[error("the metadata log cannot be read: {0}")]
+    Read(#[from] storage::ReadError),
+    #[error("the metadata log is damaged: {0}")]
+    Batch(#[from] model::BatchError),
+    #[error("the metadata log is damaged: an entry without content at offset {0}")]
+    Empty(Offset),
+}
+
+/// The metadata log of a cluster of one.
+#[derive(Clone)]
+pub struct SingleVoter {
+    log: Arc<Mutex<Log<RealDisk>>>,
+    clock: Clock,
+}
+
+impl SingleVoter {
+    /// Opens the log in `dir` and gives every entry that was committed, in order.
+    pub fn open(disk: RealDisk, dir: &Path, clean_shutdown: bool, clock: Clock) -> Result<(Self, Vec<Bytes>), OpenError> {
+        let config = storage::Config { delete: false, tail_bytes: 0, ..storage::Config::default() };
+        let hints = OpenHints { clean_shutdown, ..OpenHints::default() };
+        let (mut log, _) = Log::open(disk, dir.join(FOLDER), config, hints, clock.now())?;
+        log.assign_epoch(EPOCH);
+        let mut entries = Vec::new();
+        let mut next = log.offsets().start;
+        let end = log.offsets().end;
+        while next < end {
+            for batch in log.read(next, READ_BYTES, end)?.load()? {
+                next = batch.next_offset();
+                for record in batch.records(ENTRY_BYTES_MAX)? {
+                    let record = record?;
+                    entries.push(record.value.ok_or(OpenError::Empty(record.offset))?);
+                }
+            }
+        }
+        log.rest();
+        Ok((Self { log: Arc::new(Mutex::new(log)), clock }, entries))
+    }
+
+    /// The offset after the last entry.
+    pub fn end(&self) -> Offset {
+        self.log.lock().offsets().end
+    }
+
+    /// Writes down what the next start would otherwise have to scan.
+    pub fn checkpoint(&self) -> Result<(), storage::DiskError> {
+        self.log.lock().checkpoint()
+    }
+
+    fn append(&self, entries: &[Bytes]) -> Result<Offset, ProposeError> {
+        let now = self.clock.now();
+        let mut builder = BatchBuilder::new();
+        for entry in entries {
+            builder.append(now, None, Some(entry), &[]);
+        }
+        let mut log = self.log.lock();
+        let appended = log.append_as_leader(&mut [builder.finish()], EPOCH, now, &mut Vec::new());
+        let appended = appended.map_err(|error| match error {
+            AppendError::NoSpace => ProposeError::NoSpace,
+            other => ProposeError::Disk(other.to_string()),
+        })?;
+        if let Some(task) = log.flush_task() {
+            let flushed = task.run();
+            log.flushed(flushed).map_err(|error| ProposeError::Disk(error.to_string()))?;
+        }
+        Ok(appended.last_offset)
+    }
+}
+
+impl Quorum for SingleVoter {
+    fn propose(&self, entries: Vec<Bytes>) -> BoxFuture<'_, Result<Offset, ProposeError>> {
+        let voter = self.clone();
+        Box::pin(async move {
+            let appended = tokio::task::spawn_blocking(move || voter.append(&entries)).await;
+            appended.unwrap_or_else(|_| Err(ProposeError::Disk("the write was given up".to_owned())))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_proposed_is_there_after_a_kill() {
+        let dir = tempfile::tempdir().unwrap();
+        let (voter, entries) = SingleVoter::open(RealDisk::new([7; 16]), dir.path(), false, Clock).unwrap();
+        assert!(entries.is_empty());
+        assert_eq!(voter.propose(vec!["a".into(), "b".into()]).await.unwrap(), Offset(1));
+        assert_eq!(voter.propose(vec!["c".into()]).await.unwrap(), Offset(2));
+        drop(voter);
+        let (voter, entries) = SingleVoter::open(RealDisk::new([7; 16]), dir.path(), false, Clock).unwrap();
+        assert_eq!(entries, ["a", "b", "c"]);
+        assert_eq!(voter.propose(vec!["d".into()]).await.unwrap(), Offset(3));
+    }
+}

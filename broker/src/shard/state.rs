@@ -1,0 +1,252 @@
+//! What a shard's thread owns: its partitions by id, the produces that wait, and what follows from each call.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::rc::Rc;
+
+use model::{PartitionId, TimestampMs};
+use partition::{Effects, Leadership};
+use storage::{DiskError, Flushed, PurgeTask, RealDisk};
+use tokio::sync::{Notify, mpsc};
+
+use super::groups::Held;
+use super::handle::Message;
+use super::parked::Parked;
+use super::slot::Slot;
+use crate::clock::Clock;
+use crate::disk_pool::DiskPool;
+use crate::telemetry::ShardCounters;
+
+/// Tickets with this bit belong to group coordinators, the others to produce requests.
+pub(super) const GROUP_TICKET: u64 = 1 << 63;
+
+/// What a shard is told once.
+#[derive(Clone)]
+pub struct StateConfig {
+    pub clock: Clock,
+    pub disk: DiskPool,
+    pub groups: coordinator::GroupConfig,
+    /// Bytes of newest batches that a shard keeps in memory, over all its partitions.
+    pub tail_bytes_max: usize,
+    /// `log.retention.check.interval.ms`
+    pub retention_interval_ms: i64,
+    /// How often what a restart needs is written down.
+    pub checkpoint_interval_ms: i64,
+}
+
+/// One shard's state. Lives on its thread; never shared.
+pub struct State {
+    pub(super) config: StateConfig,
+    pub(super) slots: HashMap<PartitionId, Slot>,
+    pub(super) parked: Parked,
+    pub counters: ShardCounters,
+    effects: Effects,
+    /// Partitions that something happened to since the last round of upkeep.
+    pub(super) touched: Vec<PartitionId>,
+    /// Files to remove, and when.
+    pub(super) purges: Vec<(TimestampMs, PurgeTask<RealDisk>)>,
+    /// The next deadline of each group coordinator.
+    pub(super) deadlines: BTreeSet<(TimestampMs, PartitionId)>,
+    pub(super) next_group_ticket: u64,
+    /// Group replies that wait for a write, by its ticket.
+    pub(super) held: HashMap<u64, Held>,
+    /// Upkeep must look at its deadlines again.
+    pub(super) wake_upkeep: Rc<Notify>,
+    /// This shard's own mailbox, for what comes back from the disk pool.
+    mailbox: mpsc::WeakSender<Message>,
+    pub fetches_parked: u64,
+    pub fetch_sessions: u64,
+}
+
+impl State {
+    pub(super) fn new(config: StateConfig, mailbox: mpsc::WeakSender<Message>) -> Self {
+        Self {
+            config,
+            slots: HashMap::new(),
+            parked: Parked::default(),
+            counters: ShardCounters::default(),
+            effects: Effects::default(),
+            touched: Vec::new(),
+            purges: Vec::new(),
+            deadlines: BTreeSet::new(),
+            next_group_ticket: GROUP_TICKET,
+            held: HashMap::new(),
+            wake_upkeep: Rc::new(Notify::new()),
+            mailbox,
+            fetches_parked: 0,
+            fetch_sessions: 0,
+        }
+    }
+
+    pub fn now(&self) -> TimestampMs {
+        self.config.clock.now()
+    }
+
+    pub fn slot(&self, id: PartitionId) -> Option<&Slot> {
+        self.slots.get(&id)
+    }
+
+    pub fn slot_mut(&mut self, id: PartitionId) -> Option<&mut Slot> {
+        self.slots.get_mut(&id)
+    }
+
+    /// All partitions of this shard, in no order.
+    pub fn slots(&self) -> impl Iterator<Item = (&PartitionId, &Slot)> {
+        self.slots.iter()
+    }
+
+    /// Produces that wait for their acknowledgement.
+    pub fn produces_parked(&self) -> usize {
+        self.parked.len()
+    }
+
+    /// Takes a partition in. One of the same id must have been removed before.
+    pub fn install(&mut self, id: PartitionId, slot: Slot) {
+        slot.dir.joined();
+        let before = self.slots.insert(id, slot);
+        assert!(before.is_none(), "partition {id:?} was installed twice");
+    }
+
+    /// Runs `work` on a partition and carries out what follows from it; `None` where this shard has no such partition.
+    pub fn with<R>(
+        &mut self,
+        id: PartitionId,
+        work: impl FnOnce(&mut Slot, TimestampMs, &mut Effects) -> R,
+    ) -> Option<R> {
+        let now = self.now();
+        let mut effects = std::mem::take(&mut self.effects);
+        let Some(slot) = self.slots.get_mut(&id) else {
+            self.effects = effects;
+            return None;
+        };
+        let result = work(slot, now, &mut effects);
+        self.touch(id);
+        self.carry_out(id, &mut effects);
+        self.effects = effects;
+        Some(result)
+    }
+
+    /// Tells a partition who leads it.
+    pub fn lead_by(&mut self, id: PartitionId, leadership: Leadership) {
+        self.with(id, |slot, now, effects| slot.partition.lead_by(leadership, now, effects));
+    }
+
+    /// Gives a partition changed settings.
+    pub fn configure(&mut self, id: PartitionId, config: partition::Config, file_delete_delay_ms: i64) {
+        self.with(id, |slot, now, effects| {
+            slot.file_delete_delay_ms = file_delete_delay_ms;
+            slot.partition.configure(config, now, effects);
+        });
+    }
+
+    /// Removes a partition for good: its folder becomes `aside` at once and is removed after its topic's delay.
+    pub fn remove(&mut self, id: PartitionId, aside: &Path) -> Result<(), DiskError> {
+        let Some(slot) = self.take(id) else { return Ok(()) };
+        let Slot { partition, file_delete_delay_ms, dir, .. } = slot;
+        let mut effects = std::mem::take(&mut self.effects);
+        let removed = partition.remove(aside, &mut effects);
+        self.complete(&mut effects);
+        self.effects = effects;
+        let removed = removed.inspect_err(|error| dir.fail(&error.to_string()))?;
+        self.purges.push((self.now() + file_delete_delay_ms, removed.purge_task()));
+        Ok(())
+    }
+
+    fn take(&mut self, id: PartitionId) -> Option<Slot> {
+        self.stop_groups(id);
+        let mut slot = self.slots.remove(&id)?;
+        slot.wake_all();
+        slot.dir.left();
+        if !self.slots.values().any(|other| other.topic == slot.topic) {
+            self.counters.forget_topic(&slot.topic);
+        }
+        Some(slot)
+    }
+
+    /// Closes every partition in order; returns how many could not be.
+    pub fn close(&mut self) -> usize {
+        let ids: Vec<PartitionId> = self.slots.keys().copied().collect();
+        let mut failed = 0;
+        for id in ids {
+            self.stop_groups(id);
+            let Some(mut slot) = self.slots.remove(&id) else { continue };
+            slot.wake_all();
+            let mut effects = std::mem::take(&mut self.effects);
+            if let Err(error) = slot.partition.close(&mut effects) {
+                tracing::error!(topic = &*slot.topic, partition = id.index, %error, "a log could not be closed in order");
+                failed += 1;
+            }
+            self.complete(&mut effects);
+            self.effects = effects;
+        }
+        failed
+    }
+
+    pub(super) fn touch(&mut self, id: PartitionId) {
+        if let Some(slot) = self.slots.get_mut(&id)
+            && !slot.touched
+        {
+            slot.touched = true;
+            self.note_touched(id);
+        }
+    }
+
+    pub(super) fn note_touched(&mut self, id: PartitionId) {
+        if self.touched.is_empty() {
+            self.wake_upkeep.notify_one();
+        }
+        self.touched.push(id);
+    }
+
+    /// Does what followed from a call on `id`, and leaves `effects` empty.
+    pub(super) fn carry_out(&mut self, id: PartitionId, effects: &mut Effects) {
+        if effects.is_empty() {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(&id) {
+            if std::mem::take(&mut effects.wake_all) {
+                slot.wake_all();
+            }
+            let readable = std::mem::take(&mut effects.readable_bytes);
+            if readable > 0 {
+                slot.progress(readable);
+            }
+        }
+        if std::mem::take(&mut effects.flush) {
+            self.flush(id);
+        }
+        self.complete(effects);
+    }
+
+    fn complete(&mut self, effects: &mut Effects) {
+        for (ticket, result) in effects.completions.drain(..) {
+            if ticket.0 & GROUP_TICKET == 0 {
+                self.parked.complete(ticket, result);
+            } else {
+                self.group_written(ticket, result);
+            }
+        }
+    }
+
+    /// Has the partition's unsynced records synced on the disk pool, unless that is under way.
+    pub(super) fn flush(&mut self, id: PartitionId) {
+        let Some(task) = self.slots.get_mut(&id).and_then(|slot| slot.partition.flush_task()) else { return };
+        let mailbox = self.mailbox.clone();
+        self.config.disk.submit(move || {
+            let flushed = task.run();
+            let Some(mailbox) = mailbox.upgrade() else { return };
+            // Fails where the shard has ended: nobody waits any more.
+            let _ = mailbox.blocking_send(Box::new(move |local| local.state().flushed(id, flushed)));
+        });
+    }
+
+    fn flushed(&mut self, id: PartitionId, flushed: Flushed) {
+        let outcome = self.with(id, |slot, now, effects| {
+            let outcome = slot.partition.flushed(flushed, now, effects);
+            outcome.inspect_err(|error| slot.dir.fail(&error.to_string())).is_ok()
+        });
+        if outcome == Some(false) {
+            tracing::error!(partition = id.index, topic = %id.topic, "a sync failed: the partition is offline");
+        }
+    }
+}
