@@ -62,9 +62,8 @@ impl Running for Node {
 
     fn create_topic(&self, name: &str, partitions: Option<i32>, replication_factor: Option<i16>) -> anyhow::Result<()> {
         let topic = NewTopic { name: name.to_owned(), partitions, replication_factor, ..NewTopic::default() };
-        let created = self.controller.submit(false, move |controller, moment| {
-            controller.create_topics(vec![topic], moment)
-        });
+        let created =
+            self.controller.submit(false, move |controller, moment| controller.create_topics(vec![topic], moment));
         match self.runtime.block_on(created).context("create a topic")?.pop() {
             None | Some(Ok(_) | Err(CommandError::TopicAlreadyExists(_))) => Ok(()),
             Some(Err(error)) => Err(anyhow::anyhow!("topic {name}: {}", error.message())),

@@ -1,14 +1,17 @@
 //! ApiVersions (18): what this broker serves. KIP-35, KIP-511, KIP-584, KIP-1242.
 
+use wire::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use wire::{ApiKey, ErrorCode};
-use wire::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey};
 
 use super::context::Context;
 use super::dispatch::Connection;
 use super::versions::{SERVED, served};
 
 /// The features that this broker can run, with the lowest and highest level, as Kafka 4.4 names them.
-const FEATURES: &[(&str, i16, i16)] = &[("group.version", 0, 0), ("metadata.version", 7, 33), ("transaction.version", 0, 0)];
+const FEATURES: &[(&str, i16, i16)] =
+    &[("group.version", 0, 0), ("metadata.version", 7, 33), ("transaction.version", 0, 0)];
 
 /// Answers with ranges and features.
 pub async fn handle(

@@ -86,7 +86,8 @@ impl Context {
         } else {
             NewTopic { name: name.to_owned(), ..NewTopic::default() }
         };
-        let created = self.controller.submit(false, move |controller, moment| controller.create_topics(vec![topic], moment));
+        let created =
+            self.controller.submit(false, move |controller, moment| controller.create_topics(vec![topic], moment));
         match created.await {
             Ok(mut results) => match results.pop() {
                 None | Some(Ok(_) | Err(CommandError::TopicAlreadyExists(_))) => Ok(()),

@@ -101,7 +101,8 @@ impl Dispatch {
                 let Ok(request) = Message::decode(&mut reader, head.version) else {
                     return Verdict::Close("a request cannot be decoded");
                 };
-                let (response, regions) = fetch::handle(&self.context, &mut self.connection, request, head.version).await;
+                let (response, regions) =
+                    fetch::handle(&self.context, &mut self.connection, request, head.version).await;
                 self.respond(reply, head, &response, regions)
             }
             ApiKey::ListOffsets => answer!(self, head, reader, reply, list_offsets::handle),

@@ -6,9 +6,7 @@ use std::time::Duration;
 use model::{LeaderEpoch, Offset, PartitionId, TopicId};
 use partition::{FetchError, Isolation};
 use storage::{ReadPlan, RealDisk};
-use wire::messages::fetch::{
-    AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
-};
+use wire::messages::fetch::{AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
 use wire::{ErrorCode, Records};
 
 use super::context::Context;
@@ -39,14 +37,10 @@ pub async fn handle(
     let by_id = version >= 13;
     let wanted = named(&request, by_id);
     let forgotten = forgotten(&request, by_id);
-    let opened = connection.sessions.begin(
-        request.session_id,
-        request.session_epoch,
-        by_id,
-        &wanted,
-        &forgotten,
-        || context.next_fetch_session_id(),
-    );
+    let opened =
+        connection.sessions.begin(request.session_id, request.session_epoch, by_id, &wanted, &forgotten, || {
+            context.next_fetch_session_id()
+        });
     let kind = match opened {
         Ok(kind) => kind,
         Err(refused) => {
@@ -116,7 +110,13 @@ fn part(context: &Context, key: Key, wanted: Wanted) -> Part {
 }
 
 /// Reads every known partition anew, one message a shard; with `wait`, its partitions are watched from that moment.
-async fn read(context: &Context, parts: &mut [Part], isolation: Isolation, limit: usize, wait: Option<&Arc<ProgressWait>>) {
+async fn read(
+    context: &Context,
+    parts: &mut [Part],
+    isolation: Isolation,
+    limit: usize,
+    wait: Option<&Arc<ProgressWait>>,
+) {
     let mut by_shard: Vec<(usize, Vec<usize>, Vec<Read>)> = Vec::new();
     for (place, part) in parts.iter().enumerate() {
         let Some(id) = part.id else { continue };
@@ -139,7 +139,10 @@ async fn read(context: &Context, parts: &mut [Part], isolation: Isolation, limit
     let mut waiting = Vec::with_capacity(by_shard.len());
     for (shard, places, reads) in by_shard {
         let wait = wait.cloned();
-        waiting.push((places, context.shards.begin(shard, move |state| state.read(&reads, isolation, wait.as_ref())).await));
+        waiting.push((
+            places,
+            context.shards.begin(shard, move |state| state.read(&reads, isolation, wait.as_ref())).await,
+        ));
     }
     for (places, reply) in waiting {
         match reply.result().await {
@@ -154,7 +157,13 @@ async fn read(context: &Context, parts: &mut [Part], isolation: Isolation, limit
 }
 
 /// Cuts the plans to the whole answer's limit, and says what the session's client does not know yet.
-fn respond(connection: &mut Connection, kind: Kind, parts: Vec<Part>, limit: usize, by_id: bool) -> (FetchResponse, Vec<Region>) {
+fn respond(
+    connection: &mut Connection,
+    kind: Kind,
+    parts: Vec<Part>,
+    limit: usize,
+    by_id: bool,
+) -> (FetchResponse, Vec<Region>) {
     let (session_id, incremental) = match kind {
         Kind::Full { session_id } => (session_id, false),
         Kind::Incremental { session_id } => (session_id, true),

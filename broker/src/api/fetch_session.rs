@@ -111,7 +111,8 @@ impl Sessions {
                 self.open.remove(0);
             }
             let id = new_id();
-            let partitions = wanted.iter().map(|(key, wanted)| (key.clone(), Entry { wanted: wanted.clone(), told: None }));
+            let partitions =
+                wanted.iter().map(|(key, wanted)| (key.clone(), Entry { wanted: wanted.clone(), told: None }));
             self.open.push(Session { id, epoch: 1, uses_topic_ids, partitions: partitions.collect(), after: None });
             return Ok(Kind::Full { session_id: id });
         }
@@ -139,7 +140,9 @@ impl Session {
         if epoch != self.epoch {
             return Err(Refused::BadEpoch);
         }
-        if uses_topic_ids != self.uses_topic_ids && !(wanted.is_empty() && forgotten.is_empty() && self.partitions.is_empty()) {
+        if uses_topic_ids != self.uses_topic_ids
+            && !(wanted.is_empty() && forgotten.is_empty() && self.partitions.is_empty())
+        {
             return Err(Refused::TopicIdMix);
         }
         self.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };

@@ -44,7 +44,8 @@ async fn next(context: &Context) -> Result<i64, ErrorCode> {
         }
         let node = context.config.node_id;
         let epoch = context.image().broker(node).map_or(-1, |broker| broker.epoch);
-        let block = context.controller.try_submit(move |controller, _| controller.allocate_producer_ids(node, epoch)).await;
+        let block =
+            context.controller.try_submit(move |controller, _| controller.allocate_producer_ids(node, epoch)).await;
         let block = block.map_err(|_| ErrorCode::CoordinatorNotAvailable)?.map_err(|error| error.to_code())?;
         // Another request of this shard may have fetched a block meanwhile: its ids are left unused, which costs nothing.
         context.producer_ids.set((block.start.0, block.end.0));

@@ -16,11 +16,7 @@ pub async fn handle(context: &Context, _: &Connection, request: LeaveGroupReques
         return refused(ErrorCode::NotCoordinator);
     };
     let members = if version < 3 {
-        vec![message::LeavingMember {
-            member_id: request.member_id.to_string(),
-            group_instance_id: None,
-            reason: None,
-        }]
+        vec![message::LeavingMember { member_id: request.member_id.to_string(), group_instance_id: None, reason: None }]
     } else {
         let leaving = request.members.into_iter().map(|member| message::LeavingMember {
             member_id: member.member_id.to_string(),

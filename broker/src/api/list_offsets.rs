@@ -13,7 +13,12 @@ use super::errors::ToCode as _;
 use super::topics;
 
 /// Answers each partition for itself.
-pub async fn handle(context: &Context, _: &Connection, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+pub async fn handle(
+    context: &Context,
+    _: &Connection,
+    request: ListOffsetsRequest,
+    version: i16,
+) -> ListOffsetsResponse {
     let isolation = if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
     let mut response = ListOffsetsResponse::default();
     for topic in &request.topics {

@@ -16,7 +16,12 @@ use super::errors::ToCode as _;
 const NO_OPERATIONS: i32 = i32::MIN;
 
 /// Answers for the topics named, or for all.
-pub async fn handle(context: &Context, connection: &Connection, request: MetadataRequest, version: i16) -> MetadataResponse {
+pub async fn handle(
+    context: &Context,
+    connection: &Connection,
+    request: MetadataRequest,
+    version: i16,
+) -> MetadataResponse {
     // Version 0 asks for all topics by an empty list, later ones by null.
     let named = match request.topics {
         Some(topics) if version > 0 || !topics.is_empty() => Some(topics),
@@ -25,7 +30,8 @@ pub async fn handle(context: &Context, connection: &Connection, request: Metadat
     let mut errors = Vec::new();
     if let Some(topics) = &named {
         // Version 4 added the flag; before it clients took auto-creation for granted.
-        let may_create = (version < 4 || request.allow_auto_topic_creation) && context.is_on("auto.create.topics.enable");
+        let may_create =
+            (version < 4 || request.allow_auto_topic_creation) && context.is_on("auto.create.topics.enable");
         errors = create_missing(context, topics, may_create).await;
     }
 

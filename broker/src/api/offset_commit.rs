@@ -98,7 +98,6 @@ pub async fn handle(
     OffsetCommitResponse { topics: parts.into_iter().map(|part| part.answer).collect(), ..Default::default() }
 }
 
-
 fn answered(index: i32, code: ErrorCode) -> OffsetCommitResponsePartition {
     OffsetCommitResponsePartition { partition_index: index, error_code: code.code(), ..Default::default() }
 }

@@ -7,9 +7,7 @@ use metadata::TopicImage;
 use model::{Batch, BatchError, PartitionId, TimestampMs, TopicId, ValidBatch};
 use partition::{Acks, ProduceError};
 use wire::ErrorCode;
-use wire::messages::produce::{
-    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
-};
+use wire::messages::produce::{PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse};
 
 use super::context::Context;
 use super::dispatch::Connection;
@@ -27,14 +25,20 @@ struct Item {
 }
 
 /// Appends every batch, and answers once the acknowledgements asked for are there; `None` where acks=0 asks for none.
-pub async fn handle(context: &Context, connection: &Connection, mut request: ProduceRequest, version: i16) -> Option<ProduceResponse> {
+pub async fn handle(
+    context: &Context,
+    connection: &Connection,
+    mut request: ProduceRequest,
+    version: i16,
+) -> Option<ProduceResponse> {
     let acks = match request.acks {
         0 => Some(Acks::None),
         1 => Some(Acks::Leader),
         -1 => Some(Acks::All),
         _ => None,
     };
-    let mut response = ProduceResponse { responses: Vec::with_capacity(request.topic_data.len()), ..Default::default() };
+    let mut response =
+        ProduceResponse { responses: Vec::with_capacity(request.topic_data.len()), ..Default::default() };
     let mut items = Vec::with_capacity(request.topic_data.len());
     let image = context.image();
     for topic in &mut request.topic_data {
@@ -44,11 +48,8 @@ pub async fn handle(context: &Context, connection: &Connection, mut request: Pro
             partition_responses: Vec::with_capacity(topic.partition_data.len()),
             ..Default::default()
         };
-        let known = if version >= 13 {
-            image.topic_by_id(TopicId(topic.topic_id))
-        } else {
-            image.topic_by_name(&topic.name)
-        };
+        let known =
+            if version >= 13 { image.topic_by_id(TopicId(topic.topic_id)) } else { image.topic_by_name(&topic.name) };
         for data in &mut topic.partition_data {
             let records = data.records.take().and_then(wire::Records::into_bytes).unwrap_or_default();
             let checked = match (acks, known) {
@@ -79,7 +80,12 @@ pub async fn handle(context: &Context, connection: &Connection, mut request: Pro
 }
 
 /// Cuts and checks the one batch that a partition may be sent.
-fn check(topic: &TopicImage, index: i32, mut records: Bytes, client_id: &str) -> Result<Produce, (ErrorCode, Option<String>)> {
+fn check(
+    topic: &TopicImage,
+    index: i32,
+    mut records: Bytes,
+    client_id: &str,
+) -> Result<Produce, (ErrorCode, Option<String>)> {
     if topic.partition(index).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, None));
     }
@@ -105,13 +111,7 @@ fn valid_batch(records: &mut Bytes) -> Result<ValidBatch, BatchError> {
 }
 
 /// Sends the items to their shards, one message a shard, and fills in the answers.
-async fn append(
-    context: &Context,
-    acks: Acks,
-    items: Vec<Item>,
-    timeout: Duration,
-    response: &mut ProduceResponse,
-) {
+async fn append(context: &Context, acks: Acks, items: Vec<Item>, timeout: Duration, response: &mut ProduceResponse) {
     let now = context.now();
     let mut by_shard: Vec<(usize, Vec<(usize, usize)>, Vec<Produce>)> = Vec::new();
     for item in items {

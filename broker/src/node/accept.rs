@@ -88,8 +88,8 @@ async fn serve(server: Rc<Server>, accepted: Accepted) {
     let Accepted { stream, address, listener, listener_name } = accepted;
     let local: &Local = &server.context.shards;
     local.state().counters.listener(listener).connections_opened += 1;
-    let opened = TcpStream::from_std(stream)
-        .and_then(|stream| Connection::new(stream, server.limits.clone(), &server.budget));
+    let opened =
+        TcpStream::from_std(stream).and_then(|stream| Connection::new(stream, server.limits.clone(), &server.budget));
     let closed = match opened {
         Ok(connection) => {
             let mut dispatch = Dispatch::new(server.context.clone(), Peer { address, listener: listener_name });

@@ -97,7 +97,8 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
             protocol: SecurityProtocol::Plaintext,
         });
     }
-    let bootstrap = endpoints.first().map(|at| format!("{}:{}", at.host, at.port)).context("a broker has a listener")?;
+    let bootstrap =
+        endpoints.first().map(|at| format!("{}:{}", at.host, at.port)).context("a broker has a listener")?;
     runtime.block_on(introduce(&mut controller, &quorum, &config, &cluster_id, endpoints, &dirs, was_clean))?;
 
     // Shards, and the logs that they own.
@@ -108,7 +109,8 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
     let (connections, sockets) = Connections::new(handle.count(), config.network.connections_max);
     let connections = Arc::new(connections);
     let budget = Budget::new(config.network.request_budget_bytes);
-    let observer = Arc::new(Observer::new(&config, clock, handle.clone(), images.clone(), dirs.clone(), budget.clone()));
+    let observer =
+        Arc::new(Observer::new(&config, clock, handle.clone(), images.clone(), dirs.clone(), budget.clone()));
     if let Some(listener) = http_listener {
         let (source, shutdown) = (observer.clone(), shutdown.clone());
         runtime.spawn(async move {
@@ -117,8 +119,10 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
             }
         });
     }
-    let settings =
-        Settings { producer_expiration_ms: i64::from(config.producers.id_expiration_ms), seed: u64::from(config.node.id.0.unsigned_abs()) };
+    let settings = Settings {
+        producer_expiration_ms: i64::from(config.producers.id_expiration_ms),
+        seed: u64::from(config.node.id.0.unsigned_abs()),
+    };
     let recovered = recovery::recover(
         controller.image(),
         config.node.id,
@@ -135,7 +139,15 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
     let publisher = Publisher::new(images.clone(), reconciler);
     let (active, client) = Active::new(controller, Arc::new(quorum.clone()), publisher, clock);
     runtime.spawn(active.run());
-    let parts = Parts { config: &config, clock, cluster_id: &cluster_id, images, dirs: dirs.clone(), budget, shutdown: shutdown.clone() };
+    let parts = Parts {
+        config: &config,
+        clock,
+        cluster_id: &cluster_id,
+        images,
+        dirs: dirs.clone(),
+        budget,
+        shutdown: shutdown.clone(),
+    };
     runtime.block_on(serve(&handle, &parts, client.clone(), connections.clone(), sockets, &disk))?;
     let addresses = bindings.iter().map(|binding| binding.address).collect();
     for (index, binding) in bindings.into_iter().enumerate() {
@@ -155,7 +167,19 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
         ms = started.elapsed().as_millis() as u64,
         "serving"
     );
-    Ok(Node { runtime, trigger, addresses, bootstrap, controller: client, shards, disk, quorum, data_dirs, dirs, connections })
+    Ok(Node {
+        runtime,
+        trigger,
+        addresses,
+        bootstrap,
+        controller: client,
+        shards,
+        disk,
+        quorum,
+        data_dirs,
+        dirs,
+        connections,
+    })
 }
 
 async fn bind(config: &Config) -> anyhow::Result<Vec<Binding>> {
@@ -312,7 +336,8 @@ async fn serve(
         let (api, cluster_id, images, dirs) =
             (api.clone(), parts.cluster_id.to_owned(), parts.images.clone(), parts.dirs.clone());
         let (budget, shutdown, limits) = (parts.budget.clone(), parts.shutdown.clone(), limits.clone());
-        let (controller, connections, disk, clock) = (controller.clone(), connections.clone(), disk.pool(), parts.clock);
+        let (controller, connections, disk, clock) =
+            (controller.clone(), connections.clone(), disk.pool(), parts.clock);
         let started = shards.spawn(shard, move |local| {
             let context = Context {
                 config: api,

@@ -41,7 +41,12 @@ pub struct SingleVoter {
 
 impl SingleVoter {
     /// Opens the log in `dir` and gives every entry that was committed, in order.
-    pub fn open(disk: RealDisk, dir: &Path, clean_shutdown: bool, clock: Clock) -> Result<(Self, Vec<Bytes>), OpenError> {
+    pub fn open(
+        disk: RealDisk,
+        dir: &Path,
+        clean_shutdown: bool,
+        clock: Clock,
+    ) -> Result<(Self, Vec<Bytes>), OpenError> {
         let config = storage::Config { delete: false, tail_bytes: 0, ..storage::Config::default() };
         let hints = OpenHints { clean_shutdown, ..OpenHints::default() };
         let (mut log, _) = Log::open(disk, dir.join(FOLDER), config, hints, clock.now())?;

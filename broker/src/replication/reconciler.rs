@@ -60,7 +60,11 @@ impl Reconciler {
                 continue;
             }
             let Some(dir) = self.choose_dir(&mut placed) else {
-                tracing::error!(topic = &*change.topic.name, partition = change.index, "no log directory is left for it");
+                tracing::error!(
+                    topic = &*change.topic.name,
+                    partition = change.index,
+                    "no log directory is left for it"
+                );
                 continue;
             };
             let new = NewPartition { id, topic: change.topic.clone(), leadership, dir };
@@ -105,9 +109,11 @@ impl Reconciler {
     }
 
     async fn send(&self, work: Vec<Vec<Work>>) {
-        let sent = work.into_iter().enumerate().filter(|(_, work)| !work.is_empty()).map(|(shard, work)| {
-            self.shards.on(shard, move |state| work.into_iter().for_each(|work| work(state)))
-        });
+        let sent = work
+            .into_iter()
+            .enumerate()
+            .filter(|(_, work)| !work.is_empty())
+            .map(|(shard, work)| self.shards.on(shard, move |state| work.into_iter().for_each(|work| work(state))));
         for outcome in futures_util::future::join_all(sent).await {
             if outcome.is_err() {
                 // The shard has ended: so does the broker.

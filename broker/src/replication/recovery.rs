@@ -151,8 +151,7 @@ fn is_partition_folder(path: &Path) -> bool {
 fn open(job: &Job, node: NodeId, settings: Settings, scanned_bytes: &AtomicU64, clock: Clock) -> Option<Recovered> {
     let path = job.dir.path.join(folder(&job.topic.name, job.id.index));
     let config = settings.partition(job.id, &job.topic.config);
-    let hints =
-        OpenHints { clean_shutdown: job.dir.was_clean, topic_id: Some(job.topic.id), ..OpenHints::default() };
+    let hints = OpenHints { clean_shutdown: job.dir.was_clean, topic_id: Some(job.topic.id), ..OpenHints::default() };
     match Partition::open(job.dir.disk.clone(), path, node, config, hints, clock.now()) {
         Ok((partition, report)) => {
             scanned_bytes.fetch_add(report.scanned_bytes, Ordering::Relaxed);

@@ -55,7 +55,9 @@ impl Settings {
             return 0;
         }
         let id_bytes: [u8; 8] = id.topic.0[8..].try_into().unwrap_or_default();
-        let mixed = (u64::from_be_bytes(id_bytes) ^ self.seed).wrapping_add(id.index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (u64::from_be_bytes(id_bytes) ^ self.seed)
+            .wrapping_add(id.index as u64)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         ((mixed >> 1) % (jitter_ms as u64)) as i64
     }
 }

@@ -33,7 +33,12 @@ impl Handle {
 
     /// The shard that owns `partition`: neighbours of one topic lie on different shards.
     pub fn owner(&self, partition: PartitionId) -> usize {
-        let seed = u32::from_be_bytes([partition.topic.0[0], partition.topic.0[1], partition.topic.0[2], partition.topic.0[3]]);
+        let seed = u32::from_be_bytes([
+            partition.topic.0[0],
+            partition.topic.0[1],
+            partition.topic.0[2],
+            partition.topic.0[3],
+        ]);
         (seed as usize).wrapping_add(partition.index as usize) % self.count()
     }
 

@@ -65,7 +65,11 @@ fn run(
 ) -> anyhow::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async move {
-        let local = Local { index, state: Rc::new(RefCell::new(State::new(config, handle.mailboxes[index].downgrade()))), handle };
+        let local = Local {
+            index,
+            state: Rc::new(RefCell::new(State::new(config, handle.mailboxes[index].downgrade()))),
+            handle,
+        };
         let upkeep = tokio::task::spawn_local(upkeep::run(local.clone()));
         loop {
             tokio::select! {

@@ -10,6 +10,7 @@
 //! Nothing here knows a file, a socket, a thread or the time: what happens now comes in as an argument.
 
 pub mod configs;
+mod controller;
 mod delta;
 mod error;
 mod ids;
@@ -19,6 +20,7 @@ mod record;
 mod resource;
 pub mod topic_name;
 
+pub use controller::*;
 pub use delta::{Changes, Delta, PartitionStep, Step};
 pub use error::CommandError;
 pub use ids::{DirectoryId, IncarnationId};

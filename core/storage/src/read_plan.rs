@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{Batch, Offset};
 
-use crate::disk::{Disk, DiskError};
+use crate::disk::{Disk, DiskError, File as _};
 
 /// Where the bytes of a read come from.
 pub enum ReadPlan<D: Disk> {
@@ -42,6 +43,31 @@ impl<D: Disk> ReadPlan<D> {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Reads what the plan names into memory, for a reader within the broker. A batch that the plan cuts is left out.
+    pub fn load(self) -> Result<Vec<Batch>, ReadError> {
+        let region = match self {
+            Self::Empty => return Ok(Vec::new()),
+            Self::Memory(batches) => return Ok(batches),
+            Self::File(region) => region,
+        };
+        let mut buffer = vec![0; region.len];
+        let read = region.file.read_at(&mut buffer, region.position);
+        let read = read.map_err(|source| {
+            ReadError::Disk(DiskError {
+                operation: "read",
+                path: format!("segment of {}", region.first_offset).into(),
+                source,
+            })
+        })?;
+        buffer.truncate(read);
+        let mut bytes = Bytes::from(buffer);
+        let mut batches = Vec::new();
+        while let Ok(batch) = Batch::cut(&mut bytes) {
+            batches.push(batch);
+        }
+        Ok(batches)
     }
 }
 
