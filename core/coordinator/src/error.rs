@@ -41,11 +41,11 @@ pub enum GroupError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
     #[error("a record of the offsets topic has a key of type {record_type} that is cut short or malformed: {why}")]
-    Key { record_type: i16, why: &'static str },
+    Key { record_type: i16, why: wire::DecodeError },
     #[error("a record of the offsets topic has a key shorter than its type")]
     NoType,
     #[error("a record of type {record_type} has a malformed value: {why}")]
-    Value { record_type: i16, why: &'static str },
+    Value { record_type: i16, why: wire::DecodeError },
     #[error("a record of type {record_type} has a value of unknown version {version}")]
     ValueVersion { record_type: i16, version: i16 },
 }

@@ -27,6 +27,8 @@ pub enum DecodeError {
     TagOrder,
     #[error("a tagged field does not fill its announced size")]
     TagSize,
+    #[error("version {0} is not known")]
+    UnknownVersion(i16),
 }
 
 /// Why encoding stopped: a mistake of ours, not of the peer.

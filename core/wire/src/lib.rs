@@ -14,6 +14,7 @@ pub mod reader;
 pub mod records;
 pub mod string;
 pub mod tags;
+pub mod versioned;
 pub mod writer;
 
 pub use api_key::ApiKey;
@@ -22,6 +23,7 @@ pub use error_code::ErrorCode;
 pub use reader::Reader;
 pub use string::Str;
 pub use tags::Tags;
+pub use versioned::{decode_with_version, encode_with_version};
 pub use writer::{Records, Splice, Writer};
 
 /// A message or record with versions.

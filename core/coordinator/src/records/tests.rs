@@ -23,7 +23,7 @@ fn committed() -> CommittedOffset {
 fn an_offset_commit_has_kafkas_bytes() {
     let record = offset("g", "t", 7, &committed());
     assert_eq!(&record.key[..], b"\0\x01\0\x01g\0\x01t\0\0\0\x07");
-    assert_eq!(record.value.as_deref(), Some(&b"\0\x03\0\0\0\0\0\0\0\x2a\0\0\0\x03\0\x01m\0\0\0\0\0\0\x03\xe8"[..]));
+    assert_eq!(record.value.as_deref(), Some(&b"\0\x04\0\0\0\0\0\0\0\x2a\0\0\0\x03\x02m\0\0\0\0\0\0\x03\xe8\0"[..]));
     assert_eq!(
         round_trip(&record),
         Change::Offset { group: "g".into(), topic: "t".into(), partition: 7, value: Some(committed()) }
@@ -31,11 +31,11 @@ fn an_offset_commit_has_kafkas_bytes() {
 }
 
 #[test]
-fn an_offset_with_its_own_retention_is_written_in_version_1_and_loses_its_epoch() {
-    let value = CommittedOffset { expires_at: Some(TimestampMs(9)), ..committed() };
+fn an_offset_with_its_own_retention_is_written_in_version_1_and_loses_epoch_and_topic_id() {
+    let value = CommittedOffset { expires_at: Some(TimestampMs(9)), topic_id: TopicId([9; 16]), ..committed() };
     let record = offset("g", "t", 7, &value);
     assert_eq!(record.value.as_ref().unwrap()[..2], [0, 1]);
-    let read = CommittedOffset { leader_epoch: LeaderEpoch::NONE, ..value };
+    let read = CommittedOffset { leader_epoch: LeaderEpoch::NONE, topic_id: TopicId::ZERO, ..value };
     assert_eq!(
         round_trip(&record),
         Change::Offset { group: "g".into(), topic: "t".into(), partition: 7, value: Some(read) }
@@ -43,7 +43,7 @@ fn an_offset_with_its_own_retention_is_written_in_version_1_and_loses_its_epoch(
 }
 
 #[test]
-fn a_topic_id_travels_in_version_4() {
+fn a_topic_id_travels_in_a_tag() {
     let value = CommittedOffset { topic_id: TopicId([9; 16]), ..committed() };
     let record = offset("g", "t", 7, &value);
     assert_eq!(record.value.as_ref().unwrap()[..2], [0, 4]);
@@ -84,6 +84,43 @@ fn group_metadata_comes_back_as_written() {
     assert_eq!(round_trip(&record), Change::Group { group: "g".into(), value: Some(value) });
 }
 
+/// Bytes that a console consumer of Kafka 4.4 with its classic protocol left in `__consumer_offsets`.
+#[test]
+fn kafkas_own_records_are_read_and_written_byte_by_byte() {
+    let id = b"%C\xa1\x11\xc0\xacF\x9a\xa0a\xcd\xa3\xaf9\n\x1b";
+    let commit = Record {
+        key: Bytes::from_static(b"\0\x01\0\x08classicg\0\x01t\0\0\0\x01"),
+        value: Some([&b"\0\x04\0\0\0\0\0\0\0\n\0\0\0\0\x01\0\0\x01\xa2\x0e[v;\x01\0\x10"[..], id].concat().into()),
+    };
+    let created = Record {
+        key: Bytes::from_static(b"\0\x02\0\x08classicg"),
+        value: Some(Bytes::from_static(b"\0\x03\0\0\0\0\0\0\xff\xff\xff\xff\0\0\x01\xa2\x0e[i\xd1\0\0\0\0")),
+    };
+    let emptied = Record {
+        key: created.key.clone(),
+        value: Some(Bytes::from_static(b"\0\x03\0\x08consumer\0\0\0\x02\xff\xff\xff\xff\0\0\x01\xa2\x0e[vN\0\0\0\0")),
+    };
+    let Change::Offset { group: g, topic, partition, value: Some(value) } = round_trip(&commit) else { panic!() };
+    assert_eq!((g.as_str(), topic.as_str(), partition, value.offset.0), ("classicg", "t", 1, 10));
+    assert_eq!(value.topic_id, TopicId(*id));
+    assert_eq!(offset(&g, &topic, partition, &value), commit);
+    for record in [created, emptied] {
+        let Change::Group { group: g, value: Some(value) } = round_trip(&record) else { panic!() };
+        assert_eq!((value.protocol.as_ref(), value.leader.as_ref(), value.members.len()), (None, None, 0));
+        assert_eq!(group(&g, &value), record);
+    }
+}
+
+#[test]
+fn a_value_version_of_the_future_is_an_error_with_its_number() {
+    for record in [offset("g", "t", 7, &committed()), group("g", &StoredGroup::default())] {
+        let record_type = i16::from_be_bytes([record.key[0], record.key[1]]);
+        let value = [&b"\0\x05"[..], &record.value.as_ref().unwrap()[2..]].concat();
+        let newer = Record { key: record.key, value: Some(value.into()) };
+        assert_eq!(decode(&newer), Err(ReplayError::ValueVersion { record_type, version: 5 }));
+    }
+}
+
 #[test]
 fn types_of_other_group_protocols_are_passed_over() {
     let record = Record { key: Bytes::from_static(b"\0\x03\0\x01g"), value: None };
@@ -104,10 +141,13 @@ fn every_cut_of_a_record_is_an_error_and_no_panic() {
 
 #[test]
 fn subscriptions_that_are_not_the_consumer_protocol_are_not_understood() {
-    assert_eq!(subscribed_topics(b"\0\0\0\0\0\x01\0\x03foo\0\0\0\0"), Some(vec!["foo".to_owned()]));
-    assert_eq!(subscribed_topics(b"\0\0\x7f\xff\xff\xff\0"), None);
-    assert_eq!(subscribed_topics(b"{json}"), None);
-    assert_eq!(subscribed_topics(b""), None);
+    assert_eq!(
+        subscribed_topics(&Bytes::from_static(b"\0\0\0\0\0\x01\0\x03foo\0\0\0\0")),
+        Some(vec!["foo".to_owned()])
+    );
+    assert_eq!(subscribed_topics(&Bytes::from_static(b"\0\0\x7f\xff\xff\xff\0")), None);
+    assert_eq!(subscribed_topics(&Bytes::from_static(b"{json}")), None);
+    assert_eq!(subscribed_topics(&Bytes::from_static(b"")), None);
 }
 
 proptest! {
@@ -123,6 +163,6 @@ proptest! {
         let _ = decode(&Record { key: key.into(), value: Some(value.clone().into()) });
         let good_key = group_key("g");
         let _ = decode(&Record { key: good_key, value: Some(value.clone().into()) });
-        let _ = subscribed_topics(&value);
+        let _ = subscribed_topics(&value.into());
     }
 }
