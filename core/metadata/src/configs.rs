@@ -25,6 +25,7 @@ pub use layers::Layers;
 pub use policy::{ConfigPolicy, Refusal};
 pub use topic_config::{CleanupPolicy, CompressionType, ThrottledReplicas, TimestampType, TopicConfig};
 pub use topic_table::TOPIC_CONFIGS;
+pub(crate) use validate::dynamic_broker_config;
 pub use validate::{
     DynamicScope, check_dynamic_broker_configs, check_static_broker_configs, check_topic_configs, is_dynamic_only,
 };

@@ -29,6 +29,11 @@ impl Delta {
         image::replay(&mut self.next, record, &mut self.changes)
     }
 
+    /// The next image so far; effective configs are still those of the image before.
+    pub(crate) fn image(&self) -> &Image {
+        &self.next
+    }
+
     /// The next image.
     pub fn apply(self) -> Image {
         self.finish().next

@@ -20,7 +20,10 @@ mod record;
 mod resource;
 pub mod topic_name;
 
-pub use controller::*;
+pub use controller::{
+    ConfigChange, ConfigOp, Controller, CreatedTopic, Decision, FINALIZED_FEATURES, Moment, MorePartitions, NewConfigs,
+    NewTopic, PRODUCER_ID_BLOCK, Registration, TopicRef,
+};
 pub use delta::{Changes, Delta, PartitionStep, Step};
 pub use error::CommandError;
 pub use ids::{DirectoryId, IncarnationId};

@@ -20,10 +20,6 @@ impl<K: Ord, V> SortedMap<K, V> {
         self.len
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// The first chunk whose last key is at or above `key`, and the place of `key` in it.
     fn locate<Q: Ord + ?Sized>(&self, key: &Q) -> (usize, Result<usize, usize>)
     where
