@@ -7,10 +7,12 @@ use crate::string::Str;
 use crate::tags::Tags;
 use crate::writer::Records;
 
-/// Vectors of a message may take so many times its bytes…
+/// A message may take so many times its bytes on the heap…
 pub const AMPLIFICATION: usize = 4;
 /// …and so many bytes more: a small message needs some room, too.
 pub const FREE_BYTES: usize = 16 << 10;
+/// Of those, what the message's own struct takes where it is boxed, and the count of those who share the frame.
+const FIXED_BYTES: usize = 1 << 10;
 /// Elements of one array, as in Kafka 4.4.
 pub const ELEMENTS_MAX: usize = 1_000_000;
 /// Tags of one struct, as in Kafka 4.4.
@@ -28,7 +30,7 @@ pub struct Reader {
 impl Reader {
     pub fn new(frame: Bytes) -> Self {
         let end = frame.len();
-        Self { frame, at: 0, end, budget: end * AMPLIFICATION + FREE_BYTES }
+        Self { frame, at: 0, end, budget: end * AMPLIFICATION + FREE_BYTES - FIXED_BYTES }
     }
 
     /// Bytes not yet read.
@@ -204,9 +206,13 @@ impl Reader {
         if count > TAGS_MAX {
             return Err(DecodeError::BadCount(i64::from(count)));
         }
+        // A tag takes two bytes at least.
+        if count as usize > self.left() / 2 {
+            return Err(DecodeError::CountBeyondBytes { count: count as usize, left: self.left() });
+        }
         let mut unknown = Tags::default();
         let mut last = None;
-        for _ in 0..count {
+        for at in 0..count {
             let tag = self.varint()?;
             if last.is_some_and(|last| tag <= last) {
                 return Err(DecodeError::TagOrder);
@@ -224,8 +230,11 @@ impl Reader {
                     return Err(DecodeError::TagSize);
                 }
             } else {
-                // A growing vector holds at most twice its content, and once more while it moves.
-                self.take_budget(4 * size_of::<(u32, Bytes)>())?;
+                if unknown.is_empty() {
+                    let rest = (count - at) as usize;
+                    self.take_budget(Tags::heap_bytes(rest))?;
+                    unknown = Tags::with_capacity(rest);
+                }
                 let value = self.slice(size)?;
                 unknown.push(tag, value);
             }
