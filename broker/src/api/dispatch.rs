@@ -117,10 +117,15 @@ impl Dispatch {
             ApiKey::DescribeGroups => answer!(self, head, reader, reply, describe_groups::handle),
             ApiKey::ListGroups => answer!(self, head, reader, reply, list_groups::handle),
             ApiKey::ApiVersions => answer!(self, head, reader, reply, api_versions::handle),
+            ApiKey::CreateTopics => answer!(self, head, reader, reply, create_topics::handle),
             ApiKey::InitProducerId => answer!(self, head, reader, reply, init_producer_id::handle),
             ApiKey::OffsetForLeaderEpoch => answer!(self, head, reader, reply, offset_for_leader_epoch::handle),
             ApiKey::DeleteGroups => answer!(self, head, reader, reply, delete_groups::handle),
             ApiKey::OffsetDelete => answer!(self, head, reader, reply, offset_delete::handle),
+            ApiKey::DescribeLogDirs => answer!(self, head, reader, reply, describe_log_dirs::handle),
+            ApiKey::DescribeProducers => answer!(self, head, reader, reply, describe_producers::handle),
+            ApiKey::DescribeCluster => answer!(self, head, reader, reply, describe_cluster::handle),
+            ApiKey::DescribeTopicPartitions => answer!(self, head, reader, reply, describe_topic_partitions::handle),
             _ => Verdict::Close("a request has an API key that is not served"),
         }
     }
