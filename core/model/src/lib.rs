@@ -13,4 +13,4 @@ pub use batch::{Batch, BatchError, ValidBatch};
 pub use builder::{BatchBuilder, Producer};
 pub use compression::Codec;
 pub use ids::{LeaderEpoch, NodeId, Offset, PartitionId, ProducerEpoch, ProducerId, TimestampMs, TopicId};
-pub use records::{Header, Record, Records};
+pub use records::{Header, Headers, Record, Records};

@@ -14,7 +14,7 @@ pub struct Record {
     pub timestamp: TimestampMs,
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
-    pub headers: Vec<Header>,
+    pub headers: Headers,
 }
 
 /// A record's header; keys may repeat.
@@ -22,6 +22,36 @@ pub struct Record {
 pub struct Header {
     pub key: Bytes,
     pub value: Option<Bytes>,
+}
+
+/// A record's headers, taken out of its bytes one by one: a record may claim millions, of two bytes each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Headers {
+    /// Walked once already: `count` headers and nothing else.
+    bytes: Bytes,
+    count: usize,
+}
+
+impl Headers {
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Header> + '_ {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let key = sized(&mut rest).ok()??;
+            let value = sized(&mut rest).ok()?;
+            Some(Header { key: self.bytes.slice_ref(key), value: value.map(|value| self.bytes.slice_ref(value)) })
+        })
+    }
 }
 
 /// The records of a batch, in order. Ends behind the first malformed one.
@@ -83,7 +113,7 @@ impl Batch {
         if !rest.is_empty() {
             return Err(BatchError::Malformed("bytes are left behind the last record"));
         }
-        if self.record_count() != self.last_offset_delta() + 1 {
+        if i64::from(self.record_count()) != i64::from(self.last_offset_delta()) + 1 {
             return Err(BatchError::BadCount {
                 count: self.record_count(),
                 last_offset_delta: self.last_offset_delta(),
@@ -117,16 +147,12 @@ impl Records {
         }
         let part =
             |range: Option<(usize, usize)>| range.map(|(from, to)| self.bytes.slice(self.at + from..self.at + to));
-        let mut headers = Vec::new();
-        let mut rest = &self.bytes[self.at + framed.headers_at..self.at + framed.size];
-        for _ in 0..framed.headers {
-            let key = sized(&mut rest)?.ok_or(BatchError::Malformed("a header has no key"))?;
-            let key = self.bytes.slice_ref(key);
-            let value = sized(&mut rest)?.map(|value| self.bytes.slice_ref(value));
-            headers.push(Header { key, value });
-        }
+        let headers = Headers {
+            bytes: self.bytes.slice(self.at + framed.headers_at..self.at + framed.size),
+            count: framed.headers as usize,
+        };
         let record = Record {
-            offset: self.base_offset + i64::from(framed.offset_delta),
+            offset: Offset(self.base_offset.0.saturating_add(i64::from(framed.offset_delta))),
             timestamp: self.append_time.unwrap_or(self.base_timestamp + framed.timestamp_delta),
             key: part(framed.key),
             value: part(framed.value),

@@ -47,6 +47,8 @@ proptest! {
             prop_assert_eq!(record.timestamp.0, row.0);
             prop_assert_eq!(record.key.as_deref(), row.1.as_deref());
             prop_assert_eq!(record.value.as_deref(), row.2.as_deref());
+            let headers = record.headers.iter().map(|h| (h.key.to_vec(), h.value.map(|v| v.to_vec())));
+            prop_assert_eq!(headers.collect::<Vec<_>>(), row.3.clone());
             prop_assert_eq!(record.headers.len(), row.3.len());
         }
     }
