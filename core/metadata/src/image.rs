@@ -180,3 +180,6 @@ impl Image {
         &self.features
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,5 +5,21 @@
 mod map;
 mod vec;
 
+#[cfg(test)]
+use std::{collections::BTreeSet, sync::Arc};
+
 pub use map::SortedMap;
 pub use vec::ChunkedVec;
+
+#[cfg(test)]
+type Chunks<T> = Arc<Vec<Arc<Vec<T>>>>;
+
+#[cfg(test)]
+fn copied<T>(after: &Chunks<T>, before: &Chunks<T>) -> usize {
+    if Arc::ptr_eq(after, before) {
+        return 0;
+    }
+    let shared: BTreeSet<_> = before.iter().map(Arc::as_ptr).collect();
+    let own = after.iter().filter(|chunk| !shared.contains(&Arc::as_ptr(chunk))).map(|chunk| chunk.len());
+    after.len() + own.sum::<usize>()
+}

@@ -1,6 +1,7 @@
 //! One config's name, type, default and rule, and how a text becomes a value: trimming, number ranges and the words of
 //! a refusal follow Kafka's ConfigDef.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A config's type. Only text ever travels or is stored.
@@ -58,7 +59,8 @@ pub enum Rule {
     DoubleBetween(f64, f64),
     OneOf(&'static [&'static str]),
     OneOfIgnoringCase(&'static [&'static str]),
-    /// Every entry of the list is one of these; an empty list is fine, an empty entry is not.
+    /// Every entry of the list is one of these; an empty list is fine, an empty entry is not, and an entry that comes
+    /// twice counts once.
     EachOneOf(&'static [&'static str]),
     NonEmpty,
     GzipLevel,
@@ -160,7 +162,14 @@ impl ConfigDef {
                 _ => return Err(self.not_a_number(text)),
             },
             ConfigType::List if trimmed.is_empty() => Value::List(Vec::new()),
-            ConfigType::List => Value::List(trimmed.split(',').map(|entry| java_trim(entry).to_owned()).collect()),
+            ConfigType::List => {
+                let mut entries: Vec<String> = trimmed.split(',').map(|entry| java_trim(entry).to_owned()).collect();
+                if matches!(self.rule, Rule::EachOneOf(_)) {
+                    let mut seen = BTreeSet::new();
+                    entries.retain(|entry| seen.insert(entry.clone()));
+                }
+                Value::List(entries)
+            }
             ConfigType::Password => Value::Text(text.to_owned()),
             ConfigType::String | ConfigType::Class => Value::Text(trimmed.to_owned()),
         };
@@ -311,6 +320,7 @@ mod tests {
         assert_eq!(def("preallocate").parse(" TRUE ").unwrap(), Value::Boolean(true));
         assert_eq!(def("retention.ms").normalize(" 5000 "), "5000");
         assert_eq!(def("cleanup.policy").normalize(" compact , delete "), "compact,delete");
+        assert_eq!(def("cleanup.policy").normalize("delete,delete"), "delete");
         assert_eq!(def("cleanup.policy").parse("").unwrap(), Value::List(vec![]));
         assert_eq!(
             def("cleanup.policy").parse("delete,").unwrap_err().to_string(),

@@ -43,8 +43,8 @@ type Replies = Vec<Result<(), CommandError>>;
 
 impl Controller {
     /// Changes configs one by one; one answer per resource, all of its changes or none. Fails a resource with
-    /// `InvalidConfig`, with `InvalidRequest` where a key or the resource comes twice or a value lacks, with
-    /// `UnknownTopicOrPartition`, `InvalidTopic` or `BrokerIdNotRegistered` where it does not exist.
+    /// `InvalidConfig`, with `InvalidRequest` where a key or the resource comes twice, a value lacks or a broker does
+    /// not take it, with `UnknownTopicOrPartition`, `InvalidTopic` or `BrokerIdNotRegistered` where it does not exist.
     pub fn alter_configs(&self, items: Vec<(ConfigResource, Vec<ConfigChange>)>) -> Decision<Replies> {
         each(&self.image, items, |draft, resource, changes| {
             check_keys(changes.iter().map(|change| change.name.as_str()))?;
@@ -117,7 +117,7 @@ fn check_exists(image: &Image, resource: &ConfigResource) -> Result<(), CommandE
             image.topic_id(name).map(|_| ()).ok_or_else(missing)
         }
         ConfigResource::Broker(id) => {
-            let missing = || CommandError::BrokerIdNotRegistered(format!("No broker with id {id} found."));
+            let missing = || CommandError::BrokerIdNotRegistered(format!("No node with id {id} found."));
             image.broker(*id).map(|_| ()).ok_or_else(missing)
         }
         ConfigResource::BrokerDefault => Ok(()),
@@ -150,12 +150,12 @@ fn alter(
             let Some((def, in_effect)) = list_in_effect(image, resource, next, name) else {
                 return Err(not_a_list(resource, change.op, name));
             };
-            let entries = |text: &str| match def.parse(text) {
+            let mut list = match def.parse(&in_effect) {
                 Ok(Value::List(entries)) => entries,
-                // Refused as a whole when the result is checked.
-                _ => text.split(',').map(|entry| entry.trim().to_owned()).collect(),
+                _ => Vec::new(),
             };
-            let (mut list, given) = (entries(&in_effect), entries(&value));
+            // An empty entry stays one: the check of the whole refuses it, as Kafka does.
+            let given: Vec<String> = value.split(',').map(|entry| entry.trim().to_owned()).collect();
             if change.op == ConfigOp::Subtract {
                 list.retain(|entry| !given.contains(entry));
             } else {
@@ -203,16 +203,19 @@ fn list_in_effect(
 /// Checks what would be all configs of the resource, and decides on what differs.
 fn settle(draft: &mut Draft, resource: &ConfigResource, next: Properties) -> Result<(), CommandError> {
     let (image, policy) = (draft.image(), ConfigPolicy::default());
-    let checked = match resource {
+    let brokers = |scope, layers| {
+        // Kafka answers with this code for brokers and with the other for topics.
+        check_dynamic_broker_configs(scope, &next, layers, &policy)
+            .map_err(|error| CommandError::InvalidRequest(error.to_string()))
+    };
+    match resource {
         ConfigResource::Topic(name) => {
             check_topic_configs(&next, topic_name::is_internal(name), &image.layers(), &policy)
+                .map_err(|error| CommandError::InvalidConfig(error.to_string()))?;
         }
-        ConfigResource::Broker(id) => {
-            check_dynamic_broker_configs(DynamicScope::OneBroker, &next, &image.layers_of(*id), &policy)
-        }
-        _ => check_dynamic_broker_configs(DynamicScope::AllBrokers, &next, &image.layers(), &policy),
-    };
-    checked.map_err(|error| CommandError::InvalidConfig(error.to_string()))?;
+        ConfigResource::Broker(id) => brokers(DynamicScope::OneBroker, &image.layers_of(*id))?,
+        _ => brokers(DynamicScope::AllBrokers, &image.layers())?,
+    }
     let before = image.overrides(resource).cloned().unwrap_or_default();
     let gone = before.keys().filter(|name| !next.contains_key(*name)).map(|name| (name.clone(), None));
     let set = next.iter().filter(|(name, value)| before.get(*name) != Some(value));

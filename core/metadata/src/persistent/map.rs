@@ -64,6 +64,14 @@ impl<K: Ord, V> SortedMap<K, V> {
     }
 }
 
+#[cfg(test)]
+impl<K, V> SortedMap<K, V> {
+    /// What making `self` out of `before` had to copy: entries, and places in the list of chunks.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        super::copied(&self.chunks, &before.chunks)
+    }
+}
+
 impl<K: Ord + Clone, V: Clone> SortedMap<K, V> {
     /// Sets `key` to `value` and returns what it was.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {

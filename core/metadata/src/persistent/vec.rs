@@ -29,6 +29,14 @@ impl<T> ChunkedVec<T> {
     }
 }
 
+#[cfg(test)]
+impl<T> ChunkedVec<T> {
+    /// What making `self` out of `before` had to copy: elements, and places in the list of chunks.
+    pub fn copied_since(&self, before: &Self) -> usize {
+        super::copied(&self.chunks, &before.chunks)
+    }
+}
+
 impl<T: Clone> ChunkedVec<T> {
     pub fn push(&mut self, value: T) {
         let chunks = Arc::make_mut(&mut self.chunks);

@@ -104,19 +104,20 @@ fn changes_are_refused_in_kafkas_words() {
             InvalidConfig("Can't SUBTRACT to key nope because its type is not LIST.".to_owned()),
         ),
         (
+            on("t"),
+            one(Append, "cleanup.policy", ""),
+            InvalidConfig("Configuration 'cleanup.policy' values must not be empty.".to_owned()),
+        ),
+        (
             broker(1),
             one(Append, "log.retention.ms", "1"),
             InvalidConfig("Config value append is not allowed for config key: log.retention.ms".to_owned()),
         ),
-        (
-            broker(77),
-            one(Set, "log.retention.ms", "1"),
-            BrokerIdNotRegistered("No broker with id 77 found.".to_owned()),
-        ),
+        (broker(77), one(Set, "log.retention.ms", "1"), BrokerIdNotRegistered("No node with id 77 found.".to_owned())),
         (
             broker(1),
             one(Set, "num.partitions", "5"),
-            InvalidConfig("Cannot update these configs dynamically: [num.partitions]".to_owned()),
+            InvalidRequest("Cannot update these configs dynamically: [num.partitions]".to_owned()),
         ),
     ] {
         assert_eq!(alter(&mut cluster, resource, &changes), Err(error));
@@ -154,7 +155,7 @@ fn compaction_cannot_be_switched_on_by_any_way() {
     let change = [change(ConfigOp::Append, "log.cleanup.policy", "compact")];
     for resource in [ConfigResource::BrokerDefault, ConfigResource::Broker(NodeId(1))] {
         let error = alter(&mut cluster, resource, &change).unwrap_err();
-        assert!(matches!(&error, CommandError::InvalidConfig(why) if why.contains("compaction")), "{error:?}");
+        assert!(matches!(&error, CommandError::InvalidRequest(why) if why.contains("compaction")), "{error:?}");
     }
 }
 
