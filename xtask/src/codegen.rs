@@ -1,8 +1,10 @@
-//! `cargo xtask codegen`: Kafka's JSON schemas to Rust, one file per API, checked in under `core/wire/src`.
+//! `cargo xtask codegen`: Kafka's JSON schemas to Rust, one file per API, checked in under `core/wire/src`, and
+//! a fuzz target for each request under `fuzz`.
 //!
 //! The schemas lie beside the project in `shared/kafka-protocol`. Everything is generated in memory first, so that a test can compare.
 
 mod emit;
+mod fuzz;
 mod schema;
 mod tables;
 
@@ -75,6 +77,7 @@ pub fn generate(schemas: &Path) -> anyhow::Result<BTreeMap<String, String>> {
         let module = schema::snake(&key.message);
         let text = emit::api(request, response, key)?;
         files.insert(format!("core/wire/src/messages/{module}.rs"), text);
+        files.insert(format!("fuzz/fuzz_targets/request_{module}.rs"), fuzz::request(key));
         modules.push((module, key.clone()));
     }
     files.insert("core/wire/src/messages.rs".into(), emit::messages_map(&modules));
@@ -91,7 +94,9 @@ pub fn generate(schemas: &Path) -> anyhow::Result<BTreeMap<String, String>> {
     files.insert("core/wire/src/api_key.rs".into(), emit::api_key_table(&keys));
     files.insert("core/wire/src/error_code.rs".into(), tables::error_codes(schemas)?);
 
-    format_all(files)
+    let mut files = format_all(files)?;
+    files.insert("fuzz/Cargo.toml".into(), fuzz::manifest(&modules));
+    Ok(files)
 }
 
 /// Runs all texts through rustfmt at once, a temporary folder as go-between.

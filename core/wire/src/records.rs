@@ -31,6 +31,130 @@ pub mod transaction_log;
 use crate::error::CodecError;
 use crate::prelude::*;
 
+/// Every name that [`reencode`] knows, with its versions.
+pub const ALL: &[(&str, std::ops::RangeInclusive<i16>)] = &[
+    (
+        "ConsumerGroupCurrentMemberAssignmentKey",
+        consumer_group_current_member_assignment::ConsumerGroupCurrentMemberAssignmentKey::VERSIONS,
+    ),
+    (
+        "ConsumerGroupCurrentMemberAssignmentValue",
+        consumer_group_current_member_assignment::ConsumerGroupCurrentMemberAssignmentValue::VERSIONS,
+    ),
+    ("ConsumerGroupMemberMetadataKey", consumer_group_member_metadata::ConsumerGroupMemberMetadataKey::VERSIONS),
+    ("ConsumerGroupMemberMetadataValue", consumer_group_member_metadata::ConsumerGroupMemberMetadataValue::VERSIONS),
+    ("ConsumerGroupMetadataKey", consumer_group_metadata::ConsumerGroupMetadataKey::VERSIONS),
+    ("ConsumerGroupMetadataValue", consumer_group_metadata::ConsumerGroupMetadataValue::VERSIONS),
+    (
+        "ConsumerGroupPartitionMetadataKey",
+        consumer_group_partition_metadata::ConsumerGroupPartitionMetadataKey::VERSIONS,
+    ),
+    (
+        "ConsumerGroupPartitionMetadataValue",
+        consumer_group_partition_metadata::ConsumerGroupPartitionMetadataValue::VERSIONS,
+    ),
+    (
+        "ConsumerGroupRegularExpressionKey",
+        consumer_group_regular_expression::ConsumerGroupRegularExpressionKey::VERSIONS,
+    ),
+    (
+        "ConsumerGroupRegularExpressionValue",
+        consumer_group_regular_expression::ConsumerGroupRegularExpressionValue::VERSIONS,
+    ),
+    (
+        "ConsumerGroupTargetAssignmentMemberKey",
+        consumer_group_target_assignment_member::ConsumerGroupTargetAssignmentMemberKey::VERSIONS,
+    ),
+    (
+        "ConsumerGroupTargetAssignmentMemberValue",
+        consumer_group_target_assignment_member::ConsumerGroupTargetAssignmentMemberValue::VERSIONS,
+    ),
+    (
+        "ConsumerGroupTargetAssignmentMetadataKey",
+        consumer_group_target_assignment_metadata::ConsumerGroupTargetAssignmentMetadataKey::VERSIONS,
+    ),
+    (
+        "ConsumerGroupTargetAssignmentMetadataValue",
+        consumer_group_target_assignment_metadata::ConsumerGroupTargetAssignmentMetadataValue::VERSIONS,
+    ),
+    ("ConsumerProtocolAssignment", consumer_protocol_assignment::ConsumerProtocolAssignment::VERSIONS),
+    ("ConsumerProtocolSubscription", consumer_protocol_subscription::ConsumerProtocolSubscription::VERSIONS),
+    ("GroupMetadataKey", group_metadata::GroupMetadataKey::VERSIONS),
+    ("GroupMetadataValue", group_metadata::GroupMetadataValue::VERSIONS),
+    ("LegacyOffsetCommitKey", legacy_offset_commit::LegacyOffsetCommitKey::VERSIONS),
+    ("LegacyOffsetCommitValue", legacy_offset_commit::LegacyOffsetCommitValue::VERSIONS),
+    ("OffsetCommitKey", offset_commit::OffsetCommitKey::VERSIONS),
+    ("OffsetCommitValue", offset_commit::OffsetCommitValue::VERSIONS),
+    (
+        "ShareGroupCurrentMemberAssignmentKey",
+        share_group_current_member_assignment::ShareGroupCurrentMemberAssignmentKey::VERSIONS,
+    ),
+    (
+        "ShareGroupCurrentMemberAssignmentValue",
+        share_group_current_member_assignment::ShareGroupCurrentMemberAssignmentValue::VERSIONS,
+    ),
+    ("ShareGroupMemberMetadataKey", share_group_member_metadata::ShareGroupMemberMetadataKey::VERSIONS),
+    ("ShareGroupMemberMetadataValue", share_group_member_metadata::ShareGroupMemberMetadataValue::VERSIONS),
+    ("ShareGroupMetadataKey", share_group_metadata::ShareGroupMetadataKey::VERSIONS),
+    ("ShareGroupMetadataValue", share_group_metadata::ShareGroupMetadataValue::VERSIONS),
+    (
+        "ShareGroupStatePartitionMetadataKey",
+        share_group_state_partition_metadata::ShareGroupStatePartitionMetadataKey::VERSIONS,
+    ),
+    (
+        "ShareGroupStatePartitionMetadataValue",
+        share_group_state_partition_metadata::ShareGroupStatePartitionMetadataValue::VERSIONS,
+    ),
+    (
+        "ShareGroupTargetAssignmentMemberKey",
+        share_group_target_assignment_member::ShareGroupTargetAssignmentMemberKey::VERSIONS,
+    ),
+    (
+        "ShareGroupTargetAssignmentMemberValue",
+        share_group_target_assignment_member::ShareGroupTargetAssignmentMemberValue::VERSIONS,
+    ),
+    (
+        "ShareGroupTargetAssignmentMetadataKey",
+        share_group_target_assignment_metadata::ShareGroupTargetAssignmentMetadataKey::VERSIONS,
+    ),
+    (
+        "ShareGroupTargetAssignmentMetadataValue",
+        share_group_target_assignment_metadata::ShareGroupTargetAssignmentMetadataValue::VERSIONS,
+    ),
+    (
+        "StreamsGroupCurrentMemberAssignmentKey",
+        streams_group_current_member_assignment::StreamsGroupCurrentMemberAssignmentKey::VERSIONS,
+    ),
+    (
+        "StreamsGroupCurrentMemberAssignmentValue",
+        streams_group_current_member_assignment::StreamsGroupCurrentMemberAssignmentValue::VERSIONS,
+    ),
+    ("StreamsGroupMemberMetadataKey", streams_group_member_metadata::StreamsGroupMemberMetadataKey::VERSIONS),
+    ("StreamsGroupMemberMetadataValue", streams_group_member_metadata::StreamsGroupMemberMetadataValue::VERSIONS),
+    ("StreamsGroupMetadataKey", streams_group_metadata::StreamsGroupMetadataKey::VERSIONS),
+    ("StreamsGroupMetadataValue", streams_group_metadata::StreamsGroupMetadataValue::VERSIONS),
+    (
+        "StreamsGroupTargetAssignmentMemberKey",
+        streams_group_target_assignment_member::StreamsGroupTargetAssignmentMemberKey::VERSIONS,
+    ),
+    (
+        "StreamsGroupTargetAssignmentMemberValue",
+        streams_group_target_assignment_member::StreamsGroupTargetAssignmentMemberValue::VERSIONS,
+    ),
+    (
+        "StreamsGroupTargetAssignmentMetadataKey",
+        streams_group_target_assignment_metadata::StreamsGroupTargetAssignmentMetadataKey::VERSIONS,
+    ),
+    (
+        "StreamsGroupTargetAssignmentMetadataValue",
+        streams_group_target_assignment_metadata::StreamsGroupTargetAssignmentMetadataValue::VERSIONS,
+    ),
+    ("StreamsGroupTopologyKey", streams_group_topology::StreamsGroupTopologyKey::VERSIONS),
+    ("StreamsGroupTopologyValue", streams_group_topology::StreamsGroupTopologyValue::VERSIONS),
+    ("TransactionLogKey", transaction_log::TransactionLogKey::VERSIONS),
+    ("TransactionLogValue", transaction_log::TransactionLogValue::VERSIONS),
+];
+
 /// Decodes the record that the schemas call `name` and encodes it again; `false` for a name not known here.
 pub fn reencode(name: &str, r: &mut Reader, w: &mut Writer, version: i16) -> Result<bool, CodecError> {
     match name {

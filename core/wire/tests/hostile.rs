@@ -172,6 +172,20 @@ fn mutations_of_records_and_headers_are_refused_or_understood() {
     assert!(accepted > tried / 50 && accepted < tried, "{accepted} of {tried} mutations were understood");
 }
 
+#[test]
+fn random_bytes_are_refused_or_understood_by_every_record() {
+    let (mut tried, mut accepted) = (0, 0);
+    for (index, (name, versions)) in records::ALL.iter().enumerate() {
+        for version in versions.clone() {
+            let seed = 1 << 43 | (index as u64) << 16 | version as u64;
+            let (t, a) = throw_random(seed, |bytes| check_record(name, version, bytes));
+            (tried, accepted) = (tried + t, accepted + a);
+        }
+    }
+    println!("{accepted} of {tried} inputs were understood");
+    assert!(tried > 1_000 && accepted > tried / 50, "{accepted} of {tried} inputs were understood");
+}
+
 /// Reading and writing are one call here: writing may take the input's size once more, in a buffer that doubles.
 fn check_record(name: &str, version: i16, bytes: Vec<u8>) -> bool {
     let bytes = Bytes::from(bytes);

@@ -576,10 +576,11 @@ pub fn records_map(modules: &BTreeMap<String, Vec<&Message>>) -> String {
     let mut out = String::from(
         "//! The records of `__consumer_offsets` and `__transaction_state`, and what group members tell each other.\n\n",
     );
-    let mut arms = String::new();
+    let (mut arms, mut all) = (String::new(), String::new());
     for (module, messages) in modules {
         out.push_str(&format!("pub mod {module};\n"));
         for message in messages {
+            all.push_str(&format!("({name:?}, {module}::{name}::VERSIONS),\n", name = message.name));
             arms.push_str(&format!(
                 "{name:?} => {module}::{name}::decode(r, version)?.encode(w, version)?,\n",
                 name = message.name
@@ -588,6 +589,8 @@ pub fn records_map(modules: &BTreeMap<String, Vec<&Message>>) -> String {
     }
     out.push_str(&format!(
         "\nuse crate::prelude::*;\nuse crate::error::CodecError;\n\n\
+        /// Every name that [`reencode`] knows, with its versions.\n\
+        pub const ALL: &[(&str, std::ops::RangeInclusive<i16>)] = &[{all}];\n\n\
         /// Decodes the record that the schemas call `name` and encodes it again; `false` for a name not known here.\n\
         pub fn reencode(name: &str, r: &mut Reader, w: &mut Writer, version: i16) -> Result<bool, CodecError> {{\n\
         match name {{ {arms} _ => return Ok(false) }}\nOk(true)\n}}\n"

@@ -1,0 +1,5 @@
+//! Record batches: cut, check, inflate, repack.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| milena_fuzz::batch(data));

@@ -1,0 +1,5 @@
+//! The headers of requests and responses.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| milena_fuzz::headers(data));
