@@ -19,6 +19,9 @@ pub(crate) struct IndexFile<D: Disk, const N: usize> {
     recent: Vec<[u8; N]>,
 }
 
+/// Whether an entry may follow another one, or be the first. A crash may leave zeros where entries were.
+pub(crate) type InOrder<const N: usize> = fn(before: Option<&[u8; N]>, entry: &[u8; N]) -> bool;
+
 /// The file does not hold the entries that it should: make the index anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Damaged;
@@ -41,6 +44,11 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         self.stored
     }
 
+    /// Whether entries wait in memory for [`Self::write_out`].
+    pub fn is_unwritten(&self) -> bool {
+        !self.recent.is_empty()
+    }
+
     pub fn size_bytes(&self) -> u64 {
         u64::from(self.len()) * N as u64
     }
@@ -49,18 +57,17 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         self.recent.push(entry);
     }
 
-    /// Makes the stored entries readable; checks them with `ascending` when they are mapped.
-    fn look(
-        &mut self,
-        disk: &D,
-        path: &Path,
-        ascending: fn(&[u8; N], &[u8; N]) -> bool,
-    ) -> Result<&[[u8; N]], Damaged> {
+    /// Makes the stored entries readable; checks them with `in_order` when they are mapped.
+    fn look(&mut self, disk: &D, path: &Path, in_order: InOrder<N>) -> Result<&[[u8; N]], Damaged> {
         if self.stored > 0 && self.map.is_none() {
             let map = disk.map(path).map_err(|_| Damaged)?;
             let entries = entries::<N>(&map).get(..self.stored as usize).ok_or(Damaged)?;
-            if !entries.is_sorted_by(ascending) {
-                return Err(Damaged);
+            let mut before = None;
+            for entry in entries {
+                if !in_order(before, entry) {
+                    return Err(Damaged);
+                }
+                before = Some(entry);
             }
             self.map = Some(map);
         }
@@ -72,9 +79,9 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         &mut self,
         disk: &D,
         path: &Path,
-        ascending: fn(&[u8; N], &[u8; N]) -> bool,
+        in_order: InOrder<N>,
     ) -> Result<impl Iterator<Item = &[u8; N]>, Damaged> {
-        self.look(disk, path, ascending)?;
+        self.look(disk, path, in_order)?;
         let stored = self.map.as_deref().map_or(&[][..], |map| &entries::<N>(map)[..self.stored as usize]);
         Ok(stored.iter().chain(&self.recent))
     }
@@ -84,7 +91,7 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         &mut self,
         disk: &D,
         path: &Path,
-        ascending: fn(&[u8; N], &[u8; N]) -> bool,
+        in_order: InOrder<N>,
         holds: impl Fn(&[u8; N]) -> bool,
     ) -> Result<Option<[u8; N]>, Damaged> {
         // The newest entries first: most reads are near the end, and need no map then.
@@ -92,7 +99,7 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
             let after = self.recent.partition_point(&holds);
             return Ok(self.recent.get(after - 1).copied());
         }
-        let stored = self.look(disk, path, ascending)?;
+        let stored = self.look(disk, path, in_order)?;
         let after = stored.partition_point(&holds);
         Ok(after.checked_sub(1).map(|at| stored[at]))
     }
@@ -102,7 +109,7 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         &mut self,
         disk: &D,
         path: &Path,
-        ascending: fn(&[u8; N], &[u8; N]) -> bool,
+        in_order: InOrder<N>,
         holds: impl Fn(&[u8; N]) -> bool,
     ) -> Result<(), Damaged> {
         if self.recent.first().is_some_and(&holds) {
@@ -111,7 +118,7 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
             return Ok(());
         }
         self.recent.clear();
-        let keep = self.look(disk, path, ascending)?.partition_point(&holds) as u32;
+        let keep = self.look(disk, path, in_order)?.partition_point(&holds) as u32;
         if keep < self.stored {
             // The map goes before the file is cut: reading a page that is gone kills the process.
             self.map = None;

@@ -56,6 +56,10 @@ pub struct Log<D: Disk> {
     folder_unsynced: bool,
     /// What [`crate::state_file`] holds is old.
     dirty: bool,
+    /// What it holds was written by a close.
+    closed: bool,
+    /// A snapshot at this offset was written by a close; it begins no segment and goes when there is a newer one.
+    stray_snapshot: Option<Offset>,
     epochs_dirty: bool,
     appended_since_state: u64,
     state_bytes: usize,
@@ -99,6 +103,8 @@ impl<D: Disk> Log<D> {
             names_unsynced: false,
             folder_unsynced: false,
             dirty: true,
+            closed: false,
+            stray_snapshot: None,
             epochs_dirty: false,
             appended_since_state: 0,
             state_bytes: 0,

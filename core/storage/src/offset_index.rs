@@ -18,9 +18,10 @@ fn split(entry: &[u8; ENTRY_BYTES]) -> (u32, u32) {
     (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
 }
 
-fn ascending(a: &[u8; ENTRY_BYTES], b: &[u8; ENTRY_BYTES]) -> bool {
-    let (a, b) = (split(a), split(b));
-    a.0 < b.0 && a.1 < b.1
+/// Only a batch behind the first one gets an entry.
+fn in_order(before: Option<&[u8; ENTRY_BYTES]>, entry: &[u8; ENTRY_BYTES]) -> bool {
+    let (entry, before) = (split(entry), before.map_or((0, 0), split));
+    before.0 < entry.0 && before.1 < entry.1
 }
 
 impl<D: Disk> OffsetIndex<D> {
@@ -28,8 +29,13 @@ impl<D: Disk> OffsetIndex<D> {
         Self(IndexFile::with_stored(stored))
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> u32 {
         self.0.len()
+    }
+
+    pub fn is_unwritten(&self) -> bool {
+        self.0.is_unwritten()
     }
 
     pub fn stored(&self) -> u32 {
@@ -50,13 +56,13 @@ impl<D: Disk> OffsetIndex<D> {
 
     /// The position of a batch that is not behind the one that holds `base + relative_offset`.
     pub fn position(&mut self, disk: &D, path: &Path, relative_offset: i64) -> Result<u32, Damaged> {
-        let found = self.0.last_where(disk, path, ascending, |entry| i64::from(split(entry).0) <= relative_offset)?;
+        let found = self.0.last_where(disk, path, in_order, |entry| i64::from(split(entry).0) <= relative_offset)?;
         Ok(found.map_or(0, |entry| split(&entry).1))
     }
 
     /// Forgets batches at `position` and behind it.
     pub fn truncate(&mut self, disk: &D, path: &Path, position: u32) -> Result<(), Damaged> {
-        self.0.keep_while(disk, path, ascending, |entry| split(entry).1 < position)
+        self.0.keep_while(disk, path, in_order, |entry| split(entry).1 < position)
     }
 
     pub fn write_out(&mut self, disk: &D, path: &Path) -> Result<(), DiskError> {
@@ -80,23 +86,25 @@ mod tests {
         let path = Path::new("/d/00000000000000000000.index");
         let mut index = OffsetIndex::with_stored(0);
         for n in 0..4 {
-            index.push(n * 10 + 9, n * 5_000);
+            index.push(n * 10 + 9, 5_000 + n * 5_000);
         }
         for written in [false, true] {
             if written {
                 index.write_out(&disk, path).unwrap();
                 assert_eq!((index.stored(), disk.len(path).unwrap()), (4, 32));
             }
-            for (offset, position) in [(0, 0), (8, 0), (9, 0), (18, 0), (19, 5_000), (29, 10_000), (1 << 40, 15_000)] {
+            for (offset, position) in
+                [(0, 0), (8, 0), (9, 5_000), (18, 5_000), (19, 10_000), (29, 15_000), (1 << 40, 20_000)]
+            {
                 assert_eq!(index.position(&disk, path, offset), Ok(position), "{offset}, written: {written}");
             }
         }
-        index.push(49, 20_000);
-        assert_eq!(index.position(&disk, path, 49), Ok(20_000));
-        assert_eq!(index.position(&disk, path, 48), Ok(15_000));
-        index.truncate(&disk, path, 10_000).unwrap();
+        index.push(49, 25_000);
+        assert_eq!(index.position(&disk, path, 49), Ok(25_000));
+        assert_eq!(index.position(&disk, path, 48), Ok(20_000));
+        index.truncate(&disk, path, 15_000).unwrap();
         assert_eq!((index.len(), disk.len(path).unwrap()), (2, 16));
-        assert_eq!(index.position(&disk, path, 99), Ok(5_000));
+        assert_eq!(index.position(&disk, path, 99), Ok(10_000));
     }
 
     #[test]

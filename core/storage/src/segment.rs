@@ -17,7 +17,7 @@ use crate::txn_index::TxnIndex;
 use crate::walk::{Walk, WalkError};
 
 /// Relative offsets and positions are `i32` on disk.
-const RELATIVE_MAX: i64 = i32::MAX as i64;
+pub(crate) const RELATIVE_MAX: i64 = i32::MAX as i64;
 
 pub(crate) struct Segment<D: Disk> {
     pub base: Offset,
@@ -124,7 +124,7 @@ impl<D: Disk> Segment<D> {
         }
         let first = if self.size > 0 { self.first_timestamp } else { pending_first.unwrap_or(TimestampMs::NONE) };
         let age = if first.0 >= 0 { batch.max_timestamp - first } else { now - self.created };
-        size + u64::from(batch.size) > u64::from(config.segment_bytes)
+        size + u64::from(batch.size) > u64::from(config.segment_bytes.min(i32::MAX as u32))
             || age > config.segment_ms.saturating_sub(config.segment_jitter_ms)
             || self.offsets.size_bytes() + offset_index::ENTRY_BYTES as u64 > entries
             || self.times.size_bytes() + 2 * time_index::ENTRY_BYTES as u64 > entries
@@ -146,7 +146,7 @@ impl<D: Disk> Segment<D> {
         }
         if self.since_index > config.index_interval_bytes {
             self.offsets.push(self.relative(batch.last_offset), position as u32);
-            self.times.push(self.largest.timestamp, self.relative(self.largest.offset));
+            self.seal();
             self.since_index = 0;
         }
         self.since_index = self.since_index.saturating_add(batch.size);
@@ -156,14 +156,23 @@ impl<D: Disk> Segment<D> {
         u32::try_from(offset - self.base).expect("a roll came before the offset was too far from the base")
     }
 
-    /// Ends the time index with the largest timestamp, as every closed segment's does.
+    /// Notes the largest timestamp so far; every closed segment's time index ends with it. Batches may have no time.
     pub fn seal(&mut self) {
         if self.largest.timestamp.0 >= 0 {
             self.times.push(self.largest.timestamp, self.relative(self.largest.offset));
         }
     }
 
+    /// Whether [`Self::write_indexes`] has anything to do.
+    pub fn has_unwritten(&self) -> bool {
+        self.offsets.is_unwritten() || self.times.is_unwritten() || self.aborted.is_unwritten()
+    }
+
+    /// Writes the entries that wait in memory.
     pub fn write_indexes(&mut self, disk: &D, dir: &Path) -> Result<(), DiskError> {
+        if !self.has_unwritten() {
+            return Ok(());
+        }
         let (offsets, times) = (self.path(dir, names::OFFSET_INDEX), self.path(dir, names::TIME_INDEX));
         self.offsets.write_out(disk, &offsets)?;
         self.times.write_out(disk, &times)?;

@@ -24,9 +24,9 @@ fn split(entry: &[u8; ENTRY_BYTES]) -> (i64, u32) {
     (i64::from_be_bytes([a, b, c, d, e, f, g, h]), u32::from_be_bytes([i, j, k, l]))
 }
 
-fn ascending(a: &[u8; ENTRY_BYTES], b: &[u8; ENTRY_BYTES]) -> bool {
-    let (a, b) = (split(a), split(b));
-    a.0 < b.0 && a.1 <= b.1
+fn in_order(before: Option<&[u8; ENTRY_BYTES]>, entry: &[u8; ENTRY_BYTES]) -> bool {
+    let (entry, before) = (split(entry), before.map_or((-1, 0), split));
+    before.0 < entry.0 && before.1 <= entry.1
 }
 
 impl<D: Disk> TimeIndex<D> {
@@ -35,8 +35,13 @@ impl<D: Disk> TimeIndex<D> {
         Self { file: IndexFile::with_stored(stored), last: if stored == 0 { TimestampMs::NONE } else { last } }
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> u32 {
         self.file.len()
+    }
+
+    pub fn is_unwritten(&self) -> bool {
+        self.file.is_unwritten()
     }
 
     pub fn stored(&self) -> u32 {
@@ -65,19 +70,19 @@ impl<D: Disk> TimeIndex<D> {
 
     /// An offset, less the base, with no record of time `at` or younger in the batches that end before it.
     pub fn relative_offset(&mut self, disk: &D, path: &Path, at: TimestampMs) -> Result<u32, Damaged> {
-        let found = self.file.last_where(disk, path, ascending, |entry| split(entry).0 < at.0)?;
+        let found = self.file.last_where(disk, path, in_order, |entry| split(entry).0 < at.0)?;
         Ok(found.map_or(0, |entry| split(&entry).1))
     }
 
     /// The last entry: a time, and the offset less the base.
     pub fn last_entry(&mut self, disk: &D, path: &Path) -> Result<Option<(TimestampMs, u32)>, Damaged> {
-        let last = self.file.last_where(disk, path, ascending, |_| true)?.map(|entry| split(&entry));
+        let last = self.file.last_where(disk, path, in_order, |_| true)?.map(|entry| split(&entry));
         Ok(last.map(|(timestamp, offset)| (TimestampMs(timestamp), offset)))
     }
 
     /// Forgets batches that end at `relative_offset` and behind it.
     pub fn truncate(&mut self, disk: &D, path: &Path, relative_offset: i64) -> Result<(), Damaged> {
-        self.file.keep_while(disk, path, ascending, |entry| i64::from(split(entry).1) < relative_offset)?;
+        self.file.keep_while(disk, path, in_order, |entry| i64::from(split(entry).1) < relative_offset)?;
         self.last = self.last_entry(disk, path)?.map_or(TimestampMs::NONE, |(timestamp, _)| timestamp);
         Ok(())
     }

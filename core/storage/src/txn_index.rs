@@ -38,11 +38,11 @@ fn split(entry: &[u8; ENTRY_BYTES]) -> Option<AbortedTxn> {
     })
 }
 
-fn ascending(a: &[u8; ENTRY_BYTES], b: &[u8; ENTRY_BYTES]) -> bool {
-    match (split(a), split(b)) {
-        (Some(a), Some(b)) => a.last_offset < b.last_offset,
-        _ => false,
-    }
+/// A transaction has at least one batch before its marker.
+fn in_order(before: Option<&[u8; ENTRY_BYTES]>, entry: &[u8; ENTRY_BYTES]) -> bool {
+    let Some(entry) = split(entry) else { return false };
+    let before = before.and_then(split).map_or(Offset::NONE, |before| before.last_offset);
+    entry.first_offset < entry.last_offset && before < entry.last_offset
 }
 
 impl<D: Disk> TxnIndex<D> {
@@ -52,6 +52,10 @@ impl<D: Disk> TxnIndex<D> {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub fn is_unwritten(&self) -> bool {
+        self.0.is_unwritten()
     }
 
     pub fn stored(&self) -> u32 {
@@ -73,12 +77,12 @@ impl<D: Disk> TxnIndex<D> {
 
     /// All entries, by the offset of their markers.
     pub fn all(&mut self, disk: &D, path: &Path) -> Result<impl Iterator<Item = AbortedTxn>, Damaged> {
-        Ok(self.0.all(disk, path, ascending)?.filter_map(split))
+        Ok(self.0.all(disk, path, in_order)?.filter_map(split))
     }
 
     /// Forgets markers at `offset` and above.
     pub fn truncate(&mut self, disk: &D, path: &Path, offset: Offset) -> Result<(), Damaged> {
-        self.0.keep_while(disk, path, ascending, |entry| split(entry).is_some_and(|txn| txn.last_offset < offset))
+        self.0.keep_while(disk, path, in_order, |entry| split(entry).is_some_and(|txn| txn.last_offset < offset))
     }
 
     pub fn write_out(&mut self, disk: &D, path: &Path) -> Result<(), DiskError> {

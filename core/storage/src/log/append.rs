@@ -70,6 +70,14 @@ struct Pending {
     first_timestamp: Option<TimestampMs>,
 }
 
+/// Whether the producers of staged batches know of them. A leader judges each batch by those before it, so it notes
+/// before it writes; a follower judges nothing and notes in the order of the log, markers included.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    Before,
+    Not,
+}
+
 /// Slices for this many batches live on the stack; more go out in several writes of this many.
 const FEW: usize = 8;
 const MANY: usize = 512;
@@ -108,23 +116,26 @@ impl<D: Disk> Log<D> {
                 batch.stamp_append_time(now);
             }
             let header = Header::of(batch);
-            written = self.make_room(batches, &header, &mut pending, now);
+            written = self.make_room(batches, Noted::Before, &header, &mut pending, now);
             if written.is_err() {
                 break;
+            }
+            if let Some(undo) = self.producers.note(&header) {
+                self.undo.push(undo);
             }
             self.stage(at, &header, &mut pending);
             outcomes.push(Outcome::Appended { first_offset: next, last_offset: header.last_offset });
             next = header.next_offset();
             if header.is_control() {
                 // What follows is judged by what the marker says.
-                written = self.write_run(batches);
+                written = self.write_run(batches, Noted::Before);
                 pending = Pending::default();
                 if written.is_err() {
                     break;
                 }
             }
         }
-        let written = written.and_then(|()| self.write_run(batches));
+        let written = written.and_then(|()| self.write_run(batches, Noted::Before));
         if let Err(error) = written {
             self.forget_run(outcomes, batches.len());
             return self.append_failed(error, first_offset);
@@ -154,13 +165,13 @@ impl<D: Disk> Log<D> {
         let mut written = Ok(());
         for (at, batch) in batches.iter().enumerate() {
             let header = Header::of(batch);
-            written = self.make_room(batches, &header, &mut pending, now);
+            written = self.make_room(batches, Noted::Not, &header, &mut pending, now);
             if written.is_err() {
                 break;
             }
             self.stage(at, &header, &mut pending);
         }
-        let written = written.and_then(|()| self.write_run(batches));
+        let written = written.and_then(|()| self.write_run(batches, Noted::Not));
         if let Err(error) = written {
             self.forget_run(&mut Vec::new(), 0);
             return self.append_failed(error, before);
@@ -196,30 +207,30 @@ impl<D: Disk> Log<D> {
     fn make_room(
         &mut self,
         batches: &[ValidBatch],
+        noted: Noted,
         batch: &Header,
         pending: &mut Pending,
         now: TimestampMs,
     ) -> Result<(), DiskError> {
         let active = self.active();
         if active.must_roll(&self.config, pending.bytes, pending.first_timestamp, batch, now) {
-            self.write_run(batches)?;
+            self.write_run(batches, noted)?;
             *pending = Pending::default();
-            self.roll(batch.base_offset, now)?;
+            // It begins where this one ends, so that a gap between two segments tells of a loss.
+            let too_far = batch.last_offset - self.end > crate::segment::RELATIVE_MAX;
+            self.roll(if too_far { batch.base_offset } else { self.end }, now)?;
         }
         Ok(())
     }
 
     fn stage(&mut self, at: usize, header: &Header, pending: &mut Pending) {
-        if let Some(undo) = self.producers.note(header) {
-            self.undo.push(undo);
-        }
         self.run.push(at);
         pending.bytes += u64::from(header.size);
         pending.first_timestamp.get_or_insert(header.max_timestamp);
     }
 
     /// Writes the staged batches behind each other and enters them into the books. Where it fails they stay staged.
-    fn write_run(&mut self, batches: &[ValidBatch]) -> Result<(), DiskError> {
+    fn write_run(&mut self, batches: &[ValidBatch], noted: Noted) -> Result<(), DiskError> {
         if self.run.is_empty() {
             return Ok(());
         }
@@ -240,7 +251,11 @@ impl<D: Disk> Log<D> {
         let run = std::mem::take(&mut self.run);
         for at in &run {
             let batch = &batches[*at];
-            self.settle(&Header::of(batch), marker(batch));
+            let header = Header::of(batch);
+            if noted == Noted::Not {
+                self.producers.note(&header);
+            }
+            self.settle(&header, marker(batch));
             self.tail.push(batch, self.config.tail_bytes);
         }
         self.run = run;

@@ -4,7 +4,7 @@ use model::Offset;
 
 use super::Log;
 use crate::disk::{Disk, DiskError, Trying as _};
-use crate::segment::Segment;
+use crate::segment::{Segment, remove_if_there};
 use crate::state_file::{self, SegmentState, State};
 use crate::{names, producer_snapshot};
 
@@ -19,7 +19,7 @@ impl<D: Disk> Log<D> {
     pub fn checkpoint(&mut self) -> Result<(), DiskError> {
         self.rest_cold();
         let little_news = self.state_bytes as u64 > SMALL_STATE_BYTES.max(self.appended_since_state);
-        if self.failed || !self.dirty || little_news {
+        if self.failed || !self.has_news() || little_news {
             return Ok(());
         }
         let written = self.write_state(false, false);
@@ -32,6 +32,9 @@ impl<D: Disk> Log<D> {
         if self.failed {
             return Ok(());
         }
+        if self.closed && !self.has_news() {
+            return Ok(());
+        }
         self.active_mut().seal();
         if !self.producers.is_empty() {
             self.write_snapshot(self.end)?;
@@ -40,9 +43,16 @@ impl<D: Disk> Log<D> {
     }
 
     /// Kafka's snapshot of the producers as they are at `offset`, the log's end.
-    pub(super) fn write_snapshot(&self, offset: Offset) -> Result<(), DiskError> {
+    pub(super) fn write_snapshot(&mut self, offset: Offset) -> Result<(), DiskError> {
         let path = names::path(&self.dir, offset, names::SNAPSHOT);
-        self.disk.replace(&path, &producer_snapshot::encode(&self.producers), false).trying("replace", &path)
+        self.disk.replace(&path, &producer_snapshot::encode(&self.producers), false).trying("replace", &path)?;
+        let begins_segment = |at: Offset| self.segments.iter().any(|segment| segment.base == at);
+        let stray = self.stray_snapshot.filter(|at| *at != offset && !begins_segment(*at));
+        self.stray_snapshot = Some(offset).filter(|at| !begins_segment(*at));
+        match stray {
+            Some(stray) => remove_if_there(&self.disk, &names::path(&self.dir, stray, names::SNAPSHOT)),
+            None => Ok(()),
+        }
     }
 
     /// Replaces the state file, and writes what it counts on; `durable` where a power loss must not bring the old
@@ -73,8 +83,14 @@ impl<D: Disk> Log<D> {
         self.disk.replace(&path, &bytes, durable).trying("replace", &path)?;
         self.state_bytes = bytes.len();
         self.dirty = false;
+        self.closed = clean;
         self.appended_since_state = 0;
         Ok(())
+    }
+
+    /// Whether [`Self::write_state`] would write anything new. Reads may make indexes anew.
+    fn has_news(&self) -> bool {
+        self.dirty || self.segments.iter().any(Segment::has_unwritten)
     }
 
     /// Closes the file of a closed segment that was read.

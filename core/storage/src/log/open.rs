@@ -110,6 +110,8 @@ impl<D: Disk> Log<D> {
         log.recovery_point = state.recovery_point;
         log.last_batch_position = state.last_batch_position;
         log.epochs = EpochCache::from_entries(state.epochs);
+        log.closed = state.clean;
+        log.stray_snapshot = Some(state.end).filter(|_| state.clean && !producers.is_empty());
         log.producers = producers;
         log.dirty = false;
         log

@@ -43,6 +43,27 @@ impl<D: Disk> Log<D> {
         }
         let mut bases: Vec<Offset> = names.iter().filter_map(|name| names::offset(name, names::LOG)).collect();
         bases.sort();
+        let mut strays: Vec<Offset> = names.iter().filter_map(|name| names::offset(name, names::SNAPSHOT)).collect();
+        strays.retain(|at| bases.binary_search(at).is_err());
+        strays.sort();
+        let stray = strays.pop();
+        for at in strays {
+            remove_if_there(&disk, &names::path(&dir, at, names::SNAPSHOT))?;
+        }
+        let (mut log, report) = Self::recover_from(disk, dir, config, hints, now, state, bases)?;
+        log.stray_snapshot = stray;
+        Ok((log, report))
+    }
+
+    fn recover_from(
+        disk: D,
+        dir: PathBuf,
+        config: Config,
+        hints: &OpenHints,
+        now: TimestampMs,
+        state: Option<(State, ProducerStates)>,
+        mut bases: Vec<Offset>,
+    ) -> Result<(Self, RecoveryReport), OpenError> {
         let Some((state, producers)) = state else {
             return Self::rebuild(disk, dir, config, hints, None, &bases, now);
         };
@@ -151,7 +172,7 @@ impl<D: Disk> Log<D> {
                 }
                 None => log.walk_epochs()?,
             }
-            log.rebuild_producers(from)?;
+            log.producers = log.producers_at(from)?;
             log.active_mut().on_disk = true;
             log.forget_active()?;
             let scanned = log.scan_active(0, 0, &mut report)?;

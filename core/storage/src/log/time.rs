@@ -4,7 +4,6 @@ use bytes::Bytes;
 use model::{Batch, Offset, TimestampMs};
 
 use super::Log;
-use crate::codec::Reader;
 use crate::config::TimestampOffset;
 use crate::disk::Disk;
 use crate::disk::DiskError;
@@ -87,22 +86,21 @@ fn read_batch<F: crate::disk::File>(file: &F, position: u64, header: &Header) ->
     Ok(Batch::cut(&mut Bytes::from(bytes)).ok())
 }
 
-/// The first record of `batch` from `start` on that is not older than `at`.
+/// The most bytes that a compressed batch is inflated to in search of a record.
+const INFLATED_BYTES_MAX: usize = 128 << 20;
+
+/// The first record of `batch` from `start` on that is not older than `at`; the first one from `start` on where the
+/// records cannot be told apart (they inflate to too much, or are none).
 fn first_since(batch: &Batch, at: TimestampMs, start: Offset) -> Option<TimestampOffset> {
     let from_batch = TimestampOffset { timestamp: batch.max_timestamp(), offset: batch.base_offset().max(start) };
-    if batch.is_log_append_time() || batch.codec() != 0 {
+    if batch.is_log_append_time() {
         return Some(from_batch);
     }
-    let mut records = Reader(batch.records_bytes());
-    for _ in 0..batch.record_count() {
-        let length = usize::try_from(records.varint()?).ok()?;
-        let mut record = Reader(records.0.get(..length)?);
-        records = Reader(&records.0[length..]);
-        let _attributes = record.u8()?;
-        let timestamp = batch.base_timestamp() + record.varint()?;
-        let offset = batch.base_offset() + record.varint()?;
-        if timestamp >= at && offset >= start {
-            return Some(TimestampOffset { timestamp, offset });
+    let Ok(records) = batch.records(INFLATED_BYTES_MAX) else { return Some(from_batch) };
+    for record in records {
+        let Ok(record) = record else { return Some(from_batch) };
+        if record.timestamp >= at && record.offset >= start {
+            return Some(TimestampOffset { timestamp: record.timestamp, offset: record.offset });
         }
     }
     None

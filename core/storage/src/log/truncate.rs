@@ -5,11 +5,9 @@ use model::{Offset, TimestampMs};
 use super::Log;
 use crate::config::TimestampOffset;
 use crate::disk::{Disk, DiskError, File as _, Trying as _};
-use crate::producer_snapshot;
-use crate::producer_state::ProducerStates;
+use crate::names;
 use crate::read_plan::ReadError;
 use crate::segment::{Segment, remove_if_there};
-use crate::{header::Marker, names};
 
 /// Why records are not taken away.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +75,7 @@ impl<D: Disk> Log<D> {
         // A snapshot behind the end tells of records that are gone; it must not be found when others are there.
         self.remove_snapshots_above(end).map_err(TruncateError::Disk)?;
         if self.producers.reaches(end) || self.producers.first_open().is_some_and(|open| open >= end) {
-            self.rebuild_producers(end)?;
+            self.producers = self.producers_at(end)?;
         }
         // The state goes first: a crash before the files are cut brings the records back, which is as if nothing was
         // truncated. The other way round they would be missed.
@@ -199,52 +197,5 @@ impl<D: Disk> Log<D> {
             }
         }
         Ok(())
-    }
-
-    /// Finds out what was known of producers when the log ended at `upto`: from the last snapshot before it, and the
-    /// batches since.
-    pub(super) fn rebuild_producers(&mut self, upto: Offset) -> Result<(), ReadError> {
-        let (mut producers, from) = self.latest_snapshot(upto).map_err(ReadError::Disk)?;
-        let from = from.max(self.segments[0].base);
-        for index in self.segment_of(from)..self.segments.len() {
-            if self.segments[index].base >= upto {
-                break;
-            }
-            let Some(first) = self.find_in(index, from)? else { continue };
-            let path = self.segments[index].path(&self.dir, names::LOG);
-            self.segments[index].walk(&self.disk, &self.dir, first.position, |file, position, header| {
-                if header.base_offset >= upto {
-                    return Ok(false);
-                }
-                if header.is_control() {
-                    let mut records = [0; Marker::BYTES_MAX];
-                    let read = file.read_at(&mut records, position + model::batch::HEADER_BYTES as u64);
-                    let read = read.trying("read", &path)?;
-                    if let Some(marker) = Marker::parse(&records[..read]) {
-                        producers.note_marker(header, marker);
-                    }
-                } else {
-                    producers.note(header);
-                }
-                Ok(true)
-            })?;
-        }
-        self.producers = producers;
-        Ok(())
-    }
-
-    /// The newest readable snapshot at `upto` or before, and its offset; nothing, and offset 0, without one.
-    fn latest_snapshot(&self, upto: Offset) -> Result<(ProducerStates, Offset), DiskError> {
-        let names = self.disk.list(&self.dir).trying("list", &self.dir)?;
-        let mut offsets: Vec<Offset> =
-            names.iter().filter_map(|name| names::offset(name, names::SNAPSHOT)).filter(|at| *at <= upto).collect();
-        offsets.sort();
-        for offset in offsets.into_iter().rev() {
-            let path = names::path(&self.dir, offset, names::SNAPSHOT);
-            if let Some(producers) = producer_snapshot::decode(&self.disk.read(&path).trying("read", &path)?) {
-                return Ok((producers, offset));
-            }
-        }
-        Ok((ProducerStates::default(), Offset::ZERO))
     }
 }
