@@ -8,6 +8,7 @@ pub mod fetch_session;
 pub mod versions;
 
 mod api_versions;
+mod by_shard;
 mod create_topics;
 mod delete_groups;
 mod describe_cluster;

@@ -1,8 +1,9 @@
 //! What administrators are promised, asked over a socket of a broker in this process.
 
-mod in_process;
+mod support;
 
-use in_process::{Broker, Client};
+use support::Client;
+use support::in_process::Broker;
 use wire::ErrorCode;
 use wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use wire::messages::describe_cluster::DescribeClusterRequest;
@@ -22,7 +23,7 @@ fn create(client: &mut Client, names: &[&str], partitions: i32) {
         ..Default::default()
     };
     let request = CreateTopicsRequest { topics: names.iter().map(topic).collect(), ..Default::default() };
-    let answer = client.call(7, &request);
+    let answer = client.ask(7, &request);
     assert!(answer.topics.iter().all(|topic| topic.error_code == ErrorCode::None.code()), "{answer:?}");
 }
 
@@ -38,10 +39,10 @@ fn shown(page: &DescribeTopicPartitionsResponse) -> Vec<(String, Vec<i32>)> {
 fn a_cluster_is_described_by_its_id_and_brokers_in_every_version() {
     let broker = Broker::start(&[("broker.rack", "r1")]);
     let mut client = broker.client();
-    let id = client.call(12, &MetadataRequest::default()).cluster_id.unwrap();
+    let id = client.ask(12, &MetadataRequest::default()).cluster_id.unwrap();
     for version in 0..=2 {
         let request = DescribeClusterRequest { include_cluster_authorized_operations: true, ..Default::default() };
-        let answer = client.call(version, &request);
+        let answer = client.ask(version, &request);
         assert_eq!((answer.cluster_id.clone(), answer.controller_id, answer.error_code), (id.clone(), 1, 0));
         let one = &answer.brokers[0];
         assert_eq!((one.broker_id, one.host.as_str(), one.port), (1, "127.0.0.1", i32::from(broker.address().port())));
@@ -49,7 +50,7 @@ fn a_cluster_is_described_by_its_id_and_brokers_in_every_version() {
         assert_eq!(answer.cluster_authorized_operations, 8096);
     }
     let controllers = DescribeClusterRequest { endpoint_type: 2, ..Default::default() };
-    let refused = client.call(1, &controllers);
+    let refused = client.ask(1, &controllers);
     assert_eq!(refused.error_code, ErrorCode::MismatchedEndpointType.code());
     assert!(refused.brokers.is_empty() && refused.error_message.is_some());
 }
@@ -70,7 +71,7 @@ fn pages_of_partitions_follow_one_another_without_a_gap() {
                 cursor: cursor.take(),
                 ..Default::default()
             };
-            let page = client.call(0, &request);
+            let page = client.ask(0, &request);
             pages += 1;
             seen.extend(
                 shown(&page)
@@ -91,7 +92,7 @@ fn a_page_is_never_larger_than_the_broker_allows() {
     let broker = Broker::start(&[("max.request.partition.size.limit", "2")]);
     let mut client = broker.client();
     create(&mut client, &["a"], 3);
-    let page = client.call(0, &DescribeTopicPartitionsRequest::default());
+    let page = client.ask(0, &DescribeTopicPartitionsRequest::default());
     assert_eq!(shown(&page), [("a".to_owned(), vec![0, 1])]);
     assert_eq!(page.next_cursor.map(|cursor| cursor.partition_index), Some(2));
 }
@@ -107,7 +108,7 @@ fn a_cursor_outside_the_topics_named_is_refused_for_each_of_them() {
             cursor: Some(RequestCursor { topic_name: topic_name.into(), partition_index, ..Default::default() }),
             ..Default::default()
         };
-        assert_eq!(client.call(0, &request).topics[0].error_code, ErrorCode::InvalidRequest.code());
+        assert_eq!(client.ask(0, &request).topics[0].error_code, ErrorCode::InvalidRequest.code());
     }
 }
 
@@ -117,13 +118,13 @@ fn log_dirs_show_each_partition_asked_for_and_room_where_the_version_has_it() {
     let mut client = broker.client();
     create(&mut client, &["a", "b"], 2);
     for version in 1..=5 {
-        let all = client.call(version, &DescribeLogDirsRequest { topics: None, ..Default::default() });
+        let all = client.ask(version, &DescribeLogDirsRequest { topics: None, ..Default::default() });
         assert_eq!((all.error_code, all.results.len(), all.results[0].error_code), (0, 1, 0));
         let dir = &all.results[0];
         assert_eq!(dir.topics.iter().map(|topic| topic.partitions.len()).collect::<Vec<_>>(), [2, 2]);
         assert_eq!(dir.total_bytes > 0 && dir.usable_bytes > 0, version >= 4);
         let wanted = DescribableLogDirTopic { topic: "b".into(), partitions: vec![1, 7], ..Default::default() };
-        let some = client.call(version, &DescribeLogDirsRequest { topics: Some(vec![wanted]), ..Default::default() });
+        let some = client.ask(version, &DescribeLogDirsRequest { topics: Some(vec![wanted]), ..Default::default() });
         let topics = &some.results[0].topics;
         assert_eq!((topics.len(), topics[0].name.as_str(), topics[0].partitions.len()), (1, "b", 1));
         assert_eq!((topics[0].partitions[0].partition_index, topics[0].partitions[0].partition_size), (1, 0));
@@ -141,7 +142,7 @@ fn producers_of_partitions_that_do_not_exist_are_an_error_of_their_own() {
         ..Default::default()
     };
     let topics = vec![of("a", &[0, 1]), of("nope", &[0]), of("not a name", &[0])];
-    let answer = client.call(0, &DescribeProducersRequest { topics, ..Default::default() });
+    let answer = client.ask(0, &DescribeProducersRequest { topics, ..Default::default() });
     let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
     let errors: Vec<_> = partitions.map(|one| (one.error_code, one.error_message.is_some())).collect();
     let (unknown, invalid) = (ErrorCode::UnknownTopicOrPartition.code(), ErrorCode::InvalidTopicException.code());

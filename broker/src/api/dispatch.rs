@@ -152,7 +152,7 @@ impl Dispatch {
             let mut left = splice.len as usize;
             while left > 0 {
                 let region = regions.next().expect("every external record has its regions");
-                left = left.checked_sub(region.len()).expect("regions end where their records do");
+                left = left.checked_sub(region.size_bytes()).expect("regions end where their records do");
                 reply.insert(splice.at, region);
             }
         }

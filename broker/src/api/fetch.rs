@@ -9,6 +9,7 @@ use storage::{ReadPlan, RealDisk};
 use wire::messages::fetch::{AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
 use wire::{ErrorCode, Records};
 
+use super::by_shard::{Share, gather};
 use super::context::Context;
 use super::dispatch::Connection;
 use super::errors::ToCode as _;
@@ -117,32 +118,24 @@ async fn read(
     limit: usize,
     wait: Option<&Arc<ProgressWait>>,
 ) {
-    let mut by_shard: Vec<(usize, Vec<usize>, Vec<Read>)> = Vec::new();
-    for (place, part) in parts.iter().enumerate() {
-        let Some(id) = part.id else { continue };
-        let shard = context.shards.owner(id);
-        let at = by_shard.iter().position(|(owner, ..)| *owner == shard).unwrap_or_else(|| {
-            by_shard.push((shard, Vec::new(), Vec::new()));
-            by_shard.len() - 1
-        });
-        by_shard[at].1.push(place);
-        by_shard[at].2.push(Read {
-            partition: id,
+    let shards = &context.shards;
+    let reads = parts.iter().enumerate().filter_map(|(place, part)| {
+        let partition = part.id?;
+        let read = Read {
+            partition,
             from: part.wanted.fetch_offset,
             bytes_max: usize::try_from(part.wanted.max_bytes).unwrap_or(0).min(limit),
             leader_epoch: LeaderEpoch(part.wanted.current_leader_epoch),
             last_fetched_epoch: LeaderEpoch(part.wanted.last_fetched_epoch),
-        });
-    }
-    let own = context.shards.index();
-    by_shard.sort_by_key(|(shard, ..)| *shard == own);
-    let mut waiting = Vec::with_capacity(by_shard.len());
-    for (shard, places, reads) in by_shard {
+        };
+        Some((shards.owner(partition), place, read))
+    });
+    let shares = gather(reads, shards.index());
+    let mut waiting = Vec::with_capacity(shares.len());
+    for Share { shard, places, work } in shares {
         let wait = wait.cloned();
-        waiting.push((
-            places,
-            context.shards.begin(shard, move |state| state.read(&reads, isolation, wait.as_ref())).await,
-        ));
+        let reply = shards.begin(shard, move |state| state.read(&work, isolation, wait.as_ref())).await;
+        waiting.push((places, reply));
     }
     for (places, reply) in waiting {
         match reply.result().await {

@@ -9,6 +9,7 @@ use partition::{Acks, ProduceError};
 use wire::ErrorCode;
 use wire::messages::produce::{PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse};
 
+use super::by_shard::{Share, gather};
 use super::context::Context;
 use super::dispatch::Connection;
 use super::errors::ToCode as _;
@@ -113,23 +114,13 @@ fn valid_batch(records: &mut Bytes) -> Result<ValidBatch, BatchError> {
 /// Sends the items to their shards, one message a shard, and fills in the answers.
 async fn append(context: &Context, acks: Acks, items: Vec<Item>, timeout: Duration, response: &mut ProduceResponse) {
     let now = context.now();
-    let mut by_shard: Vec<(usize, Vec<(usize, usize)>, Vec<Produce>)> = Vec::new();
-    for item in items {
-        let shard = context.shards.owner(item.produce.partition);
-        let at = by_shard.iter().position(|(owner, ..)| *owner == shard).unwrap_or_else(|| {
-            by_shard.push((shard, Vec::new(), Vec::new()));
-            by_shard.len() - 1
-        });
-        by_shard[at].1.push(item.place);
-        by_shard[at].2.push(item.produce);
-    }
-    // Others' shards work while this one does: messages first, then the own part.
-    let own = context.shards.index();
-    by_shard.sort_by_key(|(shard, ..)| *shard == own);
-    let mut waiting = Vec::with_capacity(by_shard.len());
-    for (shard, places, batches) in by_shard {
-        let count = batches.len();
-        let reply = context.shards.begin(shard, move |state| state.produce(batches, acks, now)).await;
+    let shards = &context.shards;
+    let items = items.into_iter().map(|Item { place, produce }| (shards.owner(produce.partition), place, produce));
+    let shares = gather(items, shards.index());
+    let mut waiting = Vec::with_capacity(shares.len());
+    for Share { shard, places, work } in shares {
+        let count = work.len();
+        let reply = shards.begin(shard, move |state| state.produce(work, acks, now)).await;
         waiting.push((places, count, reply));
     }
     for (places, count, reply) in waiting {

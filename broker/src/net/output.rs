@@ -32,7 +32,7 @@ pub enum Region {
 
 impl Region {
     /// Bytes that it sends.
-    pub fn len(&self) -> usize {
+    pub fn size_bytes(&self) -> usize {
         match self {
             Self::Batch(batch) => batch.size_bytes(),
             Self::File { len, .. } => *len,
@@ -69,7 +69,7 @@ impl Output {
             at <= self.buf.len() && self.regions.back().is_none_or(|(last, _)| *last <= at),
             "regions come in order"
         );
-        if region.len() > 0 {
+        if region.size_bytes() > 0 {
             self.regions.push_back((at, region));
         }
     }
@@ -191,10 +191,10 @@ impl Output {
             let Some((_, region)) = self.regions.front() else {
                 panic!("{bytes} bytes were sent that were never written");
             };
-            let step = bytes.min(region.len() - self.region_sent);
+            let step = bytes.min(region.size_bytes() - self.region_sent);
             self.region_sent += step;
             bytes -= step;
-            if self.region_sent == region.len() {
+            if self.region_sent == region.size_bytes() {
                 self.regions.pop_front();
                 self.region_sent = 0;
             }

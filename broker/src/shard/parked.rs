@@ -61,7 +61,8 @@ impl Parked {
         }
     }
 
-    pub fn len(&self) -> usize {
+    /// Requests that wait.
+    pub fn count(&self) -> usize {
         self.requests.len()
     }
 }

@@ -97,7 +97,7 @@ impl State {
 
     /// Produces that wait for their acknowledgement.
     pub fn produces_parked(&self) -> usize {
-        self.parked.len()
+        self.parked.count()
     }
 
     /// Takes a partition in. One of the same id must have been removed before.

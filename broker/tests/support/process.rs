@@ -1,0 +1,101 @@
+//! A broker in a process of its own, that can be killed.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A start takes milliseconds; a recovery under load may take longer.
+const START: Duration = Duration::from_secs(30);
+
+/// One broker with `serve`, on a port that stays the same over its lives.
+pub struct Process {
+    dir: PathBuf,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Prepares a broker with its data below `dir`; `settings` are lines of its properties file.
+    pub fn new(dir: &Path, settings: &str) -> Self {
+        let port = free_port();
+        let text = format!(
+            "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0\n\
+             controller.quorum.voters=1@127.0.0.1:0\nlog.dirs={}\noffsets.topic.replication.factor=1\n\
+             group.initial.rebalance.delay.ms=0\nmilena.http.listener=\n{settings}\n",
+            dir.join("data").display()
+        );
+        std::fs::write(dir.join("server.properties"), text).expect("write the properties");
+        Self { dir: dir.to_owned(), port, child: None }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    /// Starts it and waits until it accepts connections.
+    pub fn start(&mut self) {
+        let binary = std::env::var("MILENA_BROKER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_milena-broker").to_owned());
+        let log = File::options().create(true).append(true).open(self.dir.join("server.log")).expect("open the log");
+        let child = Command::new(binary)
+            .arg("serve")
+            .arg("--config")
+            .arg(self.dir.join("server.properties"))
+            .stdout(log.try_clone().expect("one log for both"))
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("start the broker");
+        self.child = Some(child);
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(self.address()).is_err() {
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("ask for the process"));
+            assert!(ended.is_none() && Instant::now() < deadline, "the broker does not start: {}", self.log());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("kill the broker");
+        child.wait().expect("wait for its end");
+    }
+
+    /// Ends it in order; gives its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it runs");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("ask it to stop");
+        child.wait().expect("wait for its end").code()
+    }
+
+    /// Resident memory, bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let pid = self.child.as_ref().expect("it runs").id();
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number of kB") * 1024
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("server.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    socket.local_addr().expect("it has an address").port()
+}
