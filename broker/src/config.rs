@@ -137,10 +137,15 @@ impl Config {
         Ok(config)
     }
 
-    /// Keeps what was written and tells of every key that nobody read.
+    /// Keeps what was written and tells of every key that changes nothing.
     fn sort_out(&mut self, properties: &Properties, reader: &Reader<'_>) {
         for (key, lost, held) in properties.repeated() {
             self.warnings.push(Warning::Repeated { key: key.clone(), lost: *lost, held: *held });
+        }
+        let idle: Vec<String> =
+            names::IDLE.iter().filter(|key| properties.get(key).is_some()).map(|key| (*key).to_owned()).collect();
+        if !idle.is_empty() {
+            self.warnings.push(Warning::Idle { keys: idle });
         }
         for (key, entry) in properties.iter() {
             let owned = key.to_owned();

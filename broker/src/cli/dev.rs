@@ -71,8 +71,6 @@ fn config(args: &Args, machine: &Machine) -> anyhow::Result<Config> {
         ("log.dirs", data_dir),
         ("milena.http.listener", "127.0.0.1:9404"),
         ("offsets.topic.replication.factor", "1"),
-        ("transaction.state.log.replication.factor", "1"),
-        ("transaction.state.log.min.isr", "1"),
         // Nobody waits three seconds for a second consumer on a developer's machine.
         ("group.initial.rebalance.delay.ms", "0"),
     ] {

@@ -33,6 +33,10 @@ pub enum Warning {
     WithoutMeaning {
         key: String,
     },
+    /// Keys of Kafka's whose values were checked, and change nothing yet. Told in one line, since many a file has some.
+    Idle {
+        keys: Vec<String>,
+    },
     /// A key that Kafka had once.
     Removed {
         key: String,
@@ -58,6 +62,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WithoutMeaning { key } => write!(f, "{key} has no meaning in Milena and is ignored"),
+            Self::Idle { keys } => write!(f, "checked, but without effect in Milena so far: {}", keys.join(", ")),
             Self::Removed { key, why } => write!(f, "{key} is ignored: {why}"),
             Self::Unknown { key, place, nearest, close: true } => {
                 write!(f, "unknown key {key} ({place}) is ignored: did you mean {nearest}?")
