@@ -2,10 +2,8 @@
 
 mod support;
 
-use support::Client;
 use support::in_process::Broker;
 use wire::ErrorCode;
-use wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 use wire::messages::describe_cluster::DescribeClusterRequest;
 use wire::messages::describe_log_dirs::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use wire::messages::describe_producers::{DescribeProducersRequest, TopicRequest as ProducersOf};
@@ -13,19 +11,6 @@ use wire::messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse, RequestCursor, ResponseCursor, TopicRequest,
 };
 use wire::messages::metadata::MetadataRequest;
-
-/// Creates topics of so many partitions.
-fn create(client: &mut Client, names: &[&str], partitions: i32) {
-    let topic = |name: &&str| CreatableTopic {
-        name: (*name).into(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        ..Default::default()
-    };
-    let request = CreateTopicsRequest { topics: names.iter().map(topic).collect(), ..Default::default() };
-    let answer = client.ask(7, &request);
-    assert!(answer.topics.iter().all(|topic| topic.error_code == ErrorCode::None.code()), "{answer:?}");
-}
 
 /// Topics with the indexes of the partitions shown.
 fn shown(page: &DescribeTopicPartitionsResponse) -> Vec<(String, Vec<i32>)> {
@@ -59,7 +44,7 @@ fn a_cluster_is_described_by_its_id_and_brokers_in_every_version() {
 fn pages_of_partitions_follow_one_another_without_a_gap() {
     let broker = Broker::start(&[]);
     let mut client = broker.client();
-    create(&mut client, &["b", "a", "c"], 3);
+    client.create(&["b", "a", "c"], 3);
     for named in [vec![], vec!["c", "a", "b"]] {
         let topics: Vec<_> =
             named.iter().map(|name: &&str| TopicRequest { name: (*name).into(), ..Default::default() }).collect();
@@ -91,7 +76,7 @@ fn pages_of_partitions_follow_one_another_without_a_gap() {
 fn a_page_is_never_larger_than_the_broker_allows() {
     let broker = Broker::start(&[("max.request.partition.size.limit", "2")]);
     let mut client = broker.client();
-    create(&mut client, &["a"], 3);
+    client.create(&["a"], 3);
     let page = client.ask(0, &DescribeTopicPartitionsRequest::default());
     assert_eq!(shown(&page), [("a".to_owned(), vec![0, 1])]);
     assert_eq!(page.next_cursor.map(|cursor| cursor.partition_index), Some(2));
@@ -101,7 +86,7 @@ fn a_page_is_never_larger_than_the_broker_allows() {
 fn a_cursor_outside_the_topics_named_is_refused_for_each_of_them() {
     let broker = Broker::start(&[]);
     let mut client = broker.client();
-    create(&mut client, &["a"], 1);
+    client.create(&["a"], 1);
     for (topic_name, partition_index) in [("b", 0), ("a", -1)] {
         let request = DescribeTopicPartitionsRequest {
             topics: vec![TopicRequest { name: "a".into(), ..Default::default() }],
@@ -116,7 +101,7 @@ fn a_cursor_outside_the_topics_named_is_refused_for_each_of_them() {
 fn log_dirs_show_each_partition_asked_for_and_room_where_the_version_has_it() {
     let broker = Broker::start(&[]);
     let mut client = broker.client();
-    create(&mut client, &["a", "b"], 2);
+    client.create(&["a", "b"], 2);
     for version in 1..=5 {
         let all = client.ask(version, &DescribeLogDirsRequest { topics: None, ..Default::default() });
         assert_eq!((all.error_code, all.results.len(), all.results[0].error_code), (0, 1, 0));
@@ -135,7 +120,7 @@ fn log_dirs_show_each_partition_asked_for_and_room_where_the_version_has_it() {
 fn producers_of_partitions_that_do_not_exist_are_an_error_of_their_own() {
     let broker = Broker::start(&[]);
     let mut client = broker.client();
-    create(&mut client, &["a"], 1);
+    client.create(&["a"], 1);
     let of = |name: &str, indexes: &[i32]| ProducersOf {
         name: name.into(),
         partition_indexes: indexes.to_vec(),

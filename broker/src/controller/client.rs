@@ -20,6 +20,12 @@ pub(super) type Job = Box<dyn FnOnce(&Controller, Moment) -> Decided + Send>;
 #[error("the controller is not available")]
 pub struct Unavailable;
 
+impl From<Unavailable> for CommandError {
+    fn from(error: Unavailable) -> Self {
+        Self::NotController(error.to_string())
+    }
+}
+
 /// A handle on the active controller.
 #[derive(Clone)]
 pub struct Client {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
+pub mod admin;
 pub mod in_process;
 pub mod process;
 
