@@ -1,42 +1,37 @@
-//! An acknowledged record is never lost: kill -9 at random moments under producers and a group, with a ledger.
+//! An acknowledged record is never lost: kill -9 at random moments under producers, a group and a creator of topics, with
+//! a ledger of what each was promised.
 //!
 //! `MILENA_KILLS` sets how often (12 here, 200 in CI), `MILENA_SEED` repeats a run's moments, `MILENA_BROKER` names
 //! another binary.
 
-#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+#[path = "storm/ledger.rs"]
+mod ledger;
 mod support;
+#[path = "storm/workers.rs"]
+mod workers;
 
-use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use model::{Producer, ProducerEpoch, ProducerId};
+use ledger::{Ledger, PARTITIONS, TOPIC};
+use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
+use support::Client;
 use support::process::Process;
-use support::{Client, batch_of};
-use wire::messages::find_coordinator::FindCoordinatorRequest;
-use wire::messages::init_producer_id::InitProducerIdRequest;
-use wire::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
 use wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
-use wire::messages::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
-use wire::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestTopic};
-use wire::messages::sync_group::{SyncGroupRequest, SyncGroupRequestAssignment};
 
-const TOPIC: &str = "storm";
-const GROUP: &str = "storm-readers";
-const PARTITIONS: i32 = 3;
+/// Everybody gets on within this time once the broker is up.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What was promised to somebody.
-#[derive(Default)]
-struct Ledger {
-    /// Acknowledged to a producer.
-    acknowledged: HashMap<(i32, i64), String>,
-    /// Seen by a consumer.
-    seen: HashMap<(i32, i64), String>,
-    /// Acknowledged commits, the highest per partition.
-    committed: BTreeMap<i32, i64>,
+/// Ends the workers, also where the test fails.
+struct Stop<'a>(&'a Ledger);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 #[test]
@@ -52,253 +47,102 @@ fn kill_minus_nine_loses_no_acknowledged_record_and_no_committed_offset() {
     let address = broker.address();
     create_topic(address);
 
-    let ledger = Mutex::new(Ledger::default());
-    let stop = AtomicBool::new(false);
+    let ledger = Ledger::default();
+    let mut random = StdRng::seed_from_u64(seed);
     std::thread::scope(|scope| {
+        let _stop = Stop(&ledger);
+        let ledger = &ledger;
+        let mut workers = Vec::new();
         for partition in 0..PARTITIONS {
-            let (ledger, stop) = (&ledger, &stop);
-            scope.spawn(move || produce(address, partition, ledger, stop));
+            workers.push(scope.spawn(move || workers::produce(address, partition, ledger)));
         }
-        scope.spawn(|| consume(address, &ledger, &stop));
-        let mut random = seed;
-        for _ in 0..kills {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            std::thread::sleep(Duration::from_millis(20 + (random >> 33) % 230));
+        workers.push(scope.spawn(|| workers::consume(address, ledger)));
+        workers.push(scope.spawn(|| workers::create_topics(address, ledger)));
+        let well = || assert!(!workers.iter().any(|worker| worker.is_finished()), "a worker has failed");
+        let mut killed = 0;
+        while killed < kills {
+            match random.random_range(0..8) {
+                // In the middle of its start, or just after.
+                0 => std::thread::sleep(Duration::from_millis(random.random_range(0..40))),
+                1 => {
+                    broker.await_ready();
+                    await_progress(ledger, &well);
+                    assert_eq!(broker.stop(), Some(0), "{}", broker.log());
+                    broker.spawn();
+                    continue;
+                }
+                2..5 => {
+                    broker.await_ready();
+                    std::thread::sleep(Duration::from_millis(random.random_range(0..250)));
+                }
+                _ => {
+                    broker.await_ready();
+                    await_progress(ledger, &well);
+                    std::thread::sleep(Duration::from_millis(random.random_range(0..150)));
+                }
+            }
+            well();
             broker.kill();
-            broker.start();
+            killed += 1;
+            broker.spawn();
         }
-        // One more life in peace, so that everybody ends with an acknowledgement.
-        std::thread::sleep(Duration::from_millis(500));
-        stop.store(true, Ordering::Relaxed);
+        broker.await_ready();
+        await_progress(ledger, &well);
     });
 
-    let ledger = ledger.into_inner().unwrap();
     check(address, &ledger);
     assert_eq!(broker.stop(), Some(0), "{}", broker.log());
     broker.start();
     check(address, &ledger);
-    println!(
-        "{} records acknowledged, {} seen, {:?} committed",
-        ledger.acknowledged.len(),
-        ledger.seen.len(),
-        ledger.committed
-    );
+    println!("{}", ledger.summary());
+}
+
+/// Waits until everybody was acknowledged something more than before.
+fn await_progress(ledger: &Ledger, well: &impl Fn()) {
+    let before = ledger.progress();
+    let deadline = Instant::now() + PATIENCE;
+    while ledger.progress().iter().zip(&before).any(|(now, before)| now <= before) {
+        well();
+        assert!(Instant::now() < deadline, "everybody gets on: {:?} after {before:?}", ledger.progress());
+        std::thread::sleep(Duration::from_millis(2));
+    }
 }
 
 fn check(address: SocketAddr, ledger: &Ledger) {
     let mut client = Client::connect(address).unwrap();
-    let mut total = 0;
-    for partition in 0..PARTITIONS {
-        let records = client.read_all(TOPIC, partition).unwrap();
-        let mut values = HashMap::new();
-        for (at, record) in records.iter().enumerate() {
-            assert_eq!(record.offset.0, at as i64, "partition {partition} has no gap");
-            let value = String::from_utf8(record.value.clone().unwrap().to_vec()).unwrap();
-            let twice = values.insert(value.clone(), record.offset);
-            assert_eq!(twice, None, "an idempotent producer's {value} is there once, in partition {partition}");
+    ledger.check(&mut client);
+    let deadline = Instant::now() + PATIENCE;
+    let committed = loop {
+        match workers::committed(&mut client) {
+            Ok(committed) => break committed,
+            Err(error) => assert!(Instant::now() < deadline, "the coordinator reads its log: {error}"),
         }
-        for books in [&ledger.acknowledged, &ledger.seen] {
-            for ((_, offset), value) in books.iter().filter(|((of, _), _)| *of == partition) {
-                let found = records.get(*offset as usize).and_then(|record| record.value.as_deref());
-                let found = found.map(String::from_utf8_lossy);
-                assert_eq!(found.as_deref(), Some(value.as_str()), "partition {partition}, offset {offset}");
-            }
-        }
-        total += records.len();
+    };
+    for (partition, offset) in committed.into_iter().enumerate() {
+        ledger.check_committed(partition, offset);
     }
-    assert!(ledger.acknowledged.len() > 100 && total >= ledger.acknowledged.len(), "the storm had something to lose");
-    let committed = fetch_committed(&mut client).unwrap();
-    for (partition, offset) in &ledger.committed {
-        assert!(committed[partition] >= *offset, "partition {partition}: {} after {offset}", committed[partition]);
+    let answer = client.ask(12, &MetadataRequest { topics: None, ..Default::default() });
+    let topics = ledger.topics.lock().unwrap();
+    for (name, id) in topics.iter() {
+        let found = answer.topics.iter().find(|topic| topic.name.as_deref() == Some(name));
+        assert_eq!(found.map(|topic| &topic.topic_id), Some(id), "{name} was created for good");
     }
-    assert!(!ledger.committed.is_empty(), "the group has committed something");
 }
 
+/// Waits until all partitions of the topic have a leader.
 fn create_topic(address: SocketAddr) {
     let request = MetadataRequest {
         topics: Some(vec![MetadataRequestTopic { name: Some(TOPIC.into()), ..Default::default() }]),
         allow_auto_topic_creation: true,
         ..Default::default()
     };
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     let mut client = Client::connect(address).unwrap();
     loop {
-        let answer = client.call(9, &request).unwrap();
-        if answer.topics[0].error_code == 0 && answer.topics[0].partitions.len() == PARTITIONS as usize {
+        let answer = client.ask(9, &request);
+        if answer.topics[0].error_code == 0 && answer.topics[0].partitions.len() == PARTITIONS {
             return;
         }
         assert!(Instant::now() < deadline, "the topic is created: {answer:?}");
     }
-}
-
-/// Writes numbered values, each until it is acknowledged.
-fn produce(address: SocketAddr, partition: i32, ledger: &Mutex<Ledger>, stop: &AtomicBool) {
-    let mut client = None;
-    let mut id = None;
-    let mut next = 0;
-    let padding = "x".repeat(600);
-    while !stop.load(Ordering::Relaxed) {
-        let Some(connection) = connected(&mut client, address) else { continue };
-        let Some(producer) = id else {
-            let request = InitProducerIdRequest {
-                transaction_timeout_ms: 1000,
-                producer_id: -1,
-                producer_epoch: -1,
-                ..Default::default()
-            };
-            match connection.call(4, &request) {
-                Ok(answer) if answer.error_code == 0 => id = Some(ProducerId(answer.producer_id)),
-                Ok(_) => {}
-                Err(_) => client = None,
-            }
-            continue;
-        };
-        let value = format!("{partition}-{next}-{padding}");
-        let producer = Producer { id: producer, epoch: ProducerEpoch(0), base_sequence: next };
-        match connection.produce(TOPIC, partition, &batch_of(&value, producer)) {
-            Ok(Ok(offset)) => {
-                let before = ledger.lock().unwrap().acknowledged.insert((partition, offset), value);
-                assert_eq!(before, None, "offset {offset} of partition {partition} is given out once");
-                next += 1;
-            }
-            Ok(Err(6 | 3 | 56)) => {}
-            Ok(Err(code)) => panic!("produce to partition {partition} failed with {code}"),
-            Err(_) => client = None,
-        }
-    }
-}
-
-/// One member of a group: reads, and commits what it has read.
-fn consume(address: SocketAddr, ledger: &Mutex<Ledger>, stop: &AtomicBool) {
-    let mut client = None;
-    let mut membership: Option<(String, i32)> = None;
-    let mut positions: BTreeMap<i32, i64> = (0..PARTITIONS).map(|partition| (partition, 0)).collect();
-    while !stop.load(Ordering::Relaxed) {
-        let Some(connection) = connected(&mut client, address) else { continue };
-        let mut round = || -> std::io::Result<()> {
-            if membership.is_none() {
-                membership = join(connection)?;
-                let Some(committed) = fetch_committed(connection) else { return Ok(()) };
-                let ledger = ledger.lock().unwrap();
-                for (partition, offset) in &ledger.committed {
-                    assert!(committed[partition] >= *offset, "a commit of partition {partition} went back");
-                }
-            }
-            let Some((member, generation)) = membership.clone() else { return Ok(()) };
-            for (partition, position) in &mut positions {
-                let Ok(records) = connection.fetch(TOPIC, *partition, *position)? else { continue };
-                let mut ledger = ledger.lock().unwrap();
-                for record in records {
-                    let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-                    if let Some(before) = ledger.seen.insert((*partition, record.offset.0), value.clone()) {
-                        assert_eq!(before, value, "a record that was read does not change");
-                    }
-                    *position = record.offset.0 + 1;
-                }
-            }
-            let partitions = positions.iter().map(|(partition, position)| OffsetCommitRequestPartition {
-                partition_index: *partition,
-                committed_offset: *position,
-                committed_leader_epoch: -1,
-                committed_metadata: Some("".into()),
-                ..Default::default()
-            });
-            let commit = OffsetCommitRequest {
-                group_id: GROUP.into(),
-                generation_id_or_member_epoch: generation,
-                member_id: member.as_str().into(),
-                retention_time_ms: -1,
-                topics: vec![OffsetCommitRequestTopic {
-                    name: TOPIC.into(),
-                    partitions: partitions.collect(),
-                    ..Default::default()
-                }],
-                ..Default::default()
-            };
-            let answer = connection.call(8, &commit)?;
-            for partition in &answer.topics[0].partitions {
-                match partition.error_code {
-                    0 => {
-                        let position = positions[&partition.partition_index];
-                        ledger.lock().unwrap().committed.insert(partition.partition_index, position);
-                    }
-                    14..=16 => {}
-                    _ => membership = None,
-                }
-            }
-            Ok(())
-        };
-        if round().is_err() {
-            client = None;
-        }
-    }
-}
-
-fn join(client: &mut Client) -> std::io::Result<Option<(String, i32)>> {
-    let found = client.call(3, &FindCoordinatorRequest { key: GROUP.into(), ..Default::default() })?;
-    if found.error_code != 0 {
-        return Ok(None);
-    }
-    let mut request = JoinGroupRequest {
-        group_id: GROUP.into(),
-        session_timeout_ms: 6_000,
-        rebalance_timeout_ms: 1_000,
-        protocol_type: "consumer".into(),
-        protocols: vec![JoinGroupRequestProtocol { name: "range".into(), ..Default::default() }],
-        ..Default::default()
-    };
-    let mut joined = client.call(5, &request)?;
-    if joined.error_code == 79 {
-        request.member_id = joined.member_id.clone();
-        joined = client.call(5, &request)?;
-    }
-    if joined.error_code != 0 {
-        return Ok(None);
-    }
-    let assignments = joined.members.iter().map(|member| SyncGroupRequestAssignment {
-        member_id: member.member_id.clone(),
-        assignment: "all".into(),
-        ..Default::default()
-    });
-    let sync = SyncGroupRequest {
-        group_id: GROUP.into(),
-        generation_id: joined.generation_id,
-        member_id: joined.member_id.clone(),
-        assignments: assignments.collect(),
-        ..Default::default()
-    };
-    let synced = client.call(3, &sync)?;
-    Ok((synced.error_code == 0).then(|| (joined.member_id.to_string(), joined.generation_id)))
-}
-
-/// The group's offsets; `None` while the coordinator is not ready.
-fn fetch_committed(client: &mut Client) -> Option<BTreeMap<i32, i64>> {
-    let request = OffsetFetchRequest {
-        group_id: GROUP.into(),
-        topics: Some(vec![OffsetFetchRequestTopic {
-            name: TOPIC.into(),
-            partition_indexes: (0..PARTITIONS).collect(),
-            ..Default::default()
-        }]),
-        ..Default::default()
-    };
-    for _ in 0..1000 {
-        let answer = client.call(5, &request).ok()?;
-        if answer.error_code == 0 {
-            let partitions = &answer.topics[0].partitions;
-            return Some(partitions.iter().map(|one| (one.partition_index, one.committed_offset)).collect());
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    None
-}
-
-fn connected(client: &mut Option<Client>, address: SocketAddr) -> Option<&mut Client> {
-    if client.is_none() {
-        match Client::connect(address) {
-            Ok(connection) => *client = Some(connection),
-            Err(_) => std::thread::sleep(Duration::from_millis(2)),
-        }
-    }
-    client.as_mut()
 }

@@ -20,10 +20,15 @@ use wire::{Message, Reader, Records, Request, Writer};
 /// Nothing that these tests ask for takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The last version that names topics, not their ids.
+const PRODUCE_VERSION: i16 = 12;
+
 /// A blocking connection.
 pub struct Client {
     stream: TcpStream,
-    correlation_id: i32,
+    /// Of the last request sent, and of the last answer read.
+    sent: i32,
+    answered: i32,
 }
 
 impl Client {
@@ -31,7 +36,7 @@ impl Client {
         let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, correlation_id: 0 })
+        Ok(Self { stream, sent: 0, answered: 0 })
     }
 
     /// Sends `request` and reads its answer, which must come.
@@ -42,24 +47,30 @@ impl Client {
     /// Sends `request` and reads its answer.
     pub fn call<R: Request>(&mut self, version: i16, request: &R) -> io::Result<R::Response> {
         self.send(version, request)?;
+        self.answer::<R>(version)
+    }
+
+    /// Reads the answer to the oldest request sent that has none yet.
+    pub fn answer<R: Request>(&mut self, version: i16) -> io::Result<R::Response> {
         let frame = self.receive()?;
+        self.answered += 1;
         let mut reader = Reader::new(frame);
         let bad = |error: wire::DecodeError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         let header = ResponseHeader::decode(&mut reader, R::KEY.response_header_version(version)).map_err(bad)?;
-        assert_eq!(header.correlation_id, self.correlation_id, "answers come in the order of their requests");
+        assert_eq!(header.correlation_id, self.answered, "answers come in the order of their requests");
         let response = R::Response::decode(&mut reader, version).map_err(bad)?;
         reader.finish().map_err(bad)?;
         Ok(response)
     }
 
     pub fn send<R: Request>(&mut self, version: i16, request: &R) -> io::Result<()> {
-        self.correlation_id += 1;
+        self.sent += 1;
         let (mut buf, mut splices) = (BytesMut::new(), Vec::new());
         let mut writer = Writer::new(&mut buf, &mut splices);
         let header = RequestHeader {
             api_key: R::KEY.code(),
             api_version: version,
-            correlation_id: self.correlation_id,
+            correlation_id: self.sent,
             client_id: Some("test".into()),
             ..RequestHeader::default()
         };
@@ -90,6 +101,12 @@ impl Client {
 
     /// Appends `batch` with acks=all; gives its base offset, or the error code.
     pub fn produce(&mut self, topic: &str, partition: i32, batch: &Batch) -> io::Result<Result<i64, i16>> {
+        self.send_batch(topic, partition, batch)?;
+        self.produced()
+    }
+
+    /// Sends `batch` to be appended with acks=all; [`Client::produced`] reads what became of it.
+    pub fn send_batch(&mut self, topic: &str, partition: i32, batch: &Batch) -> io::Result<()> {
         let request = ProduceRequest {
             acks: -1,
             timeout_ms: 10_000,
@@ -104,7 +121,12 @@ impl Client {
             }],
             ..Default::default()
         };
-        let response = self.call(9, &request)?;
+        self.send(PRODUCE_VERSION, &request)
+    }
+
+    /// The base offset of the oldest batch sent that has no answer yet, or the error code.
+    pub fn produced(&mut self) -> io::Result<Result<i64, i16>> {
+        let response = self.answer::<ProduceRequest>(PRODUCE_VERSION)?;
         let answer = &response.responses[0].partition_responses[0];
         Ok(if answer.error_code == 0 { Ok(answer.base_offset) } else { Err(answer.error_code) })
     }
@@ -166,9 +188,16 @@ impl Client {
 
 /// A batch of one record.
 pub fn batch_of(value: &str, producer: Producer) -> Batch {
+    batch_of_all(&[value], producer)
+}
+
+/// A batch of a record for each of `values`.
+pub fn batch_of_all(values: &[impl AsRef<str>], producer: Producer) -> Batch {
     let mut builder = BatchBuilder::new().producer(producer);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
-    builder.append(TimestampMs(now.as_millis() as i64), None, Some(value.as_bytes()), &[]);
+    for value in values {
+        builder.append(TimestampMs(now.as_millis() as i64), None, Some(value.as_ref().as_bytes()), &[]);
+    }
     builder.finish().into_inner()
 }
 

@@ -1,7 +1,7 @@
 //! A broker in a process of its own, that can be killed.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -37,6 +37,12 @@ impl Process {
 
     /// Starts it and waits until it accepts connections.
     pub fn start(&mut self) {
+        self.spawn();
+        self.await_ready();
+    }
+
+    /// Starts it, and waits for nothing.
+    pub fn spawn(&mut self) {
         let binary = std::env::var("MILENA_BROKER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_milena-broker").to_owned());
         let log = File::options().create(true).append(true).open(self.dir.join("server.log")).expect("open the log");
         let child = Command::new(binary)
@@ -49,6 +55,10 @@ impl Process {
             .spawn()
             .expect("start the broker");
         self.child = Some(child);
+    }
+
+    /// Waits until it accepts connections.
+    pub fn await_ready(&mut self) {
         let deadline = Instant::now() + START;
         while TcpStream::connect(self.address()).is_err() {
             let ended = self.child.as_mut().and_then(|child| child.try_wait().expect("ask for the process"));
@@ -95,7 +105,14 @@ impl Drop for Process {
     }
 }
 
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    socket.local_addr().expect("it has an address").port()
+/// A port that is free, and that the system gives to nobody who asks for any: a client that tries a port which the
+/// system may choose for the client's own end meets itself sooner or later, while the broker is down.
+pub fn free_port() -> u16 {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let lowest = range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32_768u16);
+    let ports = if lowest > 20_000 { lowest - 10_000..lowest } else { 10_000..lowest.max(20_000) };
+    (0..1000)
+        .map(|_| rand::random_range(ports.clone()))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
 }
