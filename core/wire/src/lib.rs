@@ -36,6 +36,9 @@ pub trait Message: Sized {
 
     /// Writes the message. Fails where a field is set that `version` cannot carry.
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError>;
+
+    /// Shows `each` every error code that the message carries in `version`, 0 for none included. Only responses do.
+    fn errors(&self, _version: i16, _each: &mut dyn FnMut(i16)) {}
 }
 
 /// A request, and what answers it.

@@ -1,5 +1,7 @@
 //! Schemas to Rust text.
 
+mod errors;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -20,6 +22,8 @@ struct Context<'a> {
     message: &'a Message,
     /// Schema name to Rust name, where both messages of an API use one name for different structs.
     renamed: BTreeMap<String, String>,
+    /// Structs with error codes, see [`errors::structs`].
+    with_errors: BTreeSet<String>,
 }
 
 /// A test on `version`, as far as it says anything within the versions that can occur.
@@ -93,7 +97,7 @@ fn struct_names(fields: &[Field], common: &[(String, Vec<Field>)]) -> BTreeSet<S
 
 fn write_message(out: &mut String, message: &Message, renamed: BTreeMap<String, String>) -> anyhow::Result<()> {
     let valid = message.valid.ok_or_else(|| anyhow!("{} has no versions", message.name))?;
-    let context = Context { message, renamed };
+    let context = Context { message, renamed, with_errors: errors::structs(message) };
     let mut structs = Vec::new();
     structs.push(Struct { name: message.name.clone(), fields: &message.fields, valid });
     collect(&context, &message.fields, valid, &mut structs);
@@ -104,12 +108,13 @@ fn write_message(out: &mut String, message: &Message, renamed: BTreeMap<String, 
     for (at, one) in structs.iter().enumerate() {
         write_struct(out, &context, one)?;
         if at == 0 {
+            let errors = context.errors_method(one.fields);
             writeln!(
                 out,
                 "impl Message for {name} {{\n\
                 const VERSIONS: std::ops::RangeInclusive<i16> = {}..={};\n\
                 fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {{ Self::decode(r, version) }}\n\
-                fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {{ self.encode(w, version) }}\n}}\n",
+                fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {{ self.encode(w, version) }}\n{errors}}}\n",
                 valid.low,
                 valid.high,
                 name = one.name
@@ -310,6 +315,7 @@ fn write_struct(out: &mut String, context: &Context<'_>, one: &Struct<'_>) -> an
         let head = if names(&body, "w") { head } else { head.replace("w: &mut", "_w: &mut") };
         writeln!(out, "pub fn {head} {{\n{whole}\n}}\n")?;
     }
+    out.push_str(&errors::function(context, one));
     writeln!(out, "}}\n")?;
     Ok(())
 }

@@ -7,7 +7,7 @@ const LINES_MAX: usize = 500;
 /// Files that may be longer, each with its reason.
 const LONGER: [(&str, usize); 1] = [
     // One match arm per schema type, read side by side; cutting it would hide that.
-    ("xtask/src/codegen/emit.rs", 640),
+    ("xtask/src/codegen/emit.rs", 645),
 ];
 /// Characters in a line: the formatter's 120, and some for a comment or a string, which it does not break.
 const WIDTH_MAX: usize = 140;

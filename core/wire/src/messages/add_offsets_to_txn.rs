@@ -72,6 +72,10 @@ impl AddOffsetsToTxnResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+    }
 }
 
 impl Message for AddOffsetsToTxnResponse {
@@ -81,6 +85,9 @@ impl Message for AddOffsetsToTxnResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 

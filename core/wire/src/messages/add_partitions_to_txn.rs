@@ -207,6 +207,12 @@ impl AddPartitionsToTxnResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        if version >= 4 {
+            each(self.error_code);
+        }
+    }
 }
 
 impl Message for AddPartitionsToTxnResponse {
@@ -216,6 +222,9 @@ impl Message for AddPartitionsToTxnResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -275,6 +284,10 @@ impl AddPartitionsToTxnTopicResult {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.results_by_partition.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -301,6 +314,10 @@ impl AddPartitionsToTxnPartitionResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.partition_error_code);
     }
 }
 

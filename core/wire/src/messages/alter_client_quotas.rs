@@ -175,6 +175,10 @@ impl AlterClientQuotasResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.entries.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for AlterClientQuotasResponse {
@@ -184,6 +188,9 @@ impl Message for AlterClientQuotasResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -230,6 +237,10 @@ impl ResponseEntryData {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -145,6 +145,10 @@ impl AlterConfigsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for AlterConfigsResponse {
@@ -154,6 +158,9 @@ impl Message for AlterConfigsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -206,6 +213,10 @@ impl AlterConfigsResourceResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -129,6 +129,10 @@ impl AlterReplicaLogDirsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for AlterReplicaLogDirsResponse {
@@ -138,6 +142,9 @@ impl Message for AlterReplicaLogDirsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -169,6 +176,10 @@ impl AlterReplicaLogDirTopicResult {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -195,6 +206,10 @@ impl AlterReplicaLogDirPartitionResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -132,6 +132,11 @@ impl AlterShareGroupOffsetsResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for AlterShareGroupOffsetsResponse {
@@ -141,6 +146,9 @@ impl Message for AlterShareGroupOffsetsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -172,6 +180,10 @@ impl AlterShareGroupOffsetsResponseTopic {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -207,6 +219,10 @@ impl AlterShareGroupOffsetsResponsePartition {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -184,6 +184,10 @@ impl CreateDelegationTokenResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+    }
 }
 
 impl Message for CreateDelegationTokenResponse {
@@ -193,6 +197,9 @@ impl Message for CreateDelegationTokenResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 

@@ -156,6 +156,10 @@ impl DeleteAclsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.filter_results.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DeleteAclsResponse {
@@ -165,6 +169,9 @@ impl Message for DeleteAclsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -216,6 +223,11 @@ impl DeleteAclsFilterResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.matching_acls.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -299,6 +311,10 @@ impl DeleteAclsMatchingAcl {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -129,6 +129,10 @@ impl DeleteRecordsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DeleteRecordsResponse {
@@ -138,6 +142,9 @@ impl Message for DeleteRecordsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -169,6 +176,10 @@ impl DeleteRecordsTopicResult {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -198,6 +209,10 @@ impl DeleteRecordsPartitionResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -103,6 +103,11 @@ impl DeleteShareGroupOffsetsResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DeleteShareGroupOffsetsResponse {
@@ -112,6 +117,9 @@ impl Message for DeleteShareGroupOffsetsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -150,6 +158,10 @@ impl DeleteShareGroupOffsetsResponseTopic {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -113,6 +113,10 @@ impl DeleteShareGroupStateResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.results.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DeleteShareGroupStateResponse {
@@ -122,6 +126,9 @@ impl Message for DeleteShareGroupStateResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -150,6 +157,10 @@ impl DeleteStateResult {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -185,6 +196,10 @@ impl PartitionResult {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

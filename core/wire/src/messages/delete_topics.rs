@@ -117,6 +117,10 @@ impl DeleteTopicsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DeleteTopicsResponse {
@@ -126,6 +130,9 @@ impl Message for DeleteTopicsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -192,6 +199,10 @@ impl DeletableTopicResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

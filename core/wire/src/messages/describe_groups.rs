@@ -78,6 +78,10 @@ impl DescribeGroupsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeGroupsResponse {
@@ -87,6 +91,9 @@ impl Message for DescribeGroupsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -176,6 +183,10 @@ impl DescribedGroup {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -117,6 +117,13 @@ impl DescribeLogDirsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        if version >= 3 {
+            each(self.error_code);
+        }
+        self.results.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeLogDirsResponse {
@@ -126,6 +133,9 @@ impl Message for DescribeLogDirsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -188,6 +198,10 @@ impl DescribeLogDirsResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

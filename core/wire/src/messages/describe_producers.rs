@@ -93,6 +93,10 @@ impl DescribeProducersResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeProducersResponse {
@@ -102,6 +106,9 @@ impl Message for DescribeProducersResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -130,6 +137,10 @@ impl TopicResponse {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -171,6 +182,10 @@ impl PartitionResponse {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

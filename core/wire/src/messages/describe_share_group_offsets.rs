@@ -134,6 +134,10 @@ impl DescribeShareGroupOffsetsResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeShareGroupOffsetsResponse {
@@ -143,6 +147,9 @@ impl Message for DescribeShareGroupOffsetsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -185,6 +192,11 @@ impl DescribeShareGroupOffsetsResponseGroup {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+        each(self.error_code);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -215,6 +227,10 @@ impl DescribeShareGroupOffsetsResponseTopic {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -275,6 +291,10 @@ impl DescribeShareGroupOffsetsResponsePartition {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

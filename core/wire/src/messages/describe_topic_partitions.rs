@@ -143,6 +143,10 @@ impl DescribeTopicPartitionsResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeTopicPartitionsResponse {
@@ -152,6 +156,9 @@ impl Message for DescribeTopicPartitionsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -213,6 +220,11 @@ impl DescribeTopicPartitionsResponseTopic {
         w.i32(self.topic_authorized_operations);
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -316,6 +328,10 @@ impl DescribeTopicPartitionsResponsePartition {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

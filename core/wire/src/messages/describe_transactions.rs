@@ -65,6 +65,10 @@ impl DescribeTransactionsResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.transaction_states.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeTransactionsResponse {
@@ -74,6 +78,9 @@ impl Message for DescribeTransactionsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -130,6 +137,10 @@ impl TransactionState {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -125,6 +125,11 @@ impl DescribeUserScramCredentialsResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.results.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for DescribeUserScramCredentialsResponse {
@@ -134,6 +139,9 @@ impl Message for DescribeUserScramCredentialsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -187,6 +195,10 @@ impl DescribeUserScramCredentialsResult {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -129,6 +129,13 @@ impl ElectLeadersResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        if version >= 1 {
+            each(self.error_code);
+        }
+        self.replica_election_results.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for ElectLeadersResponse {
@@ -138,6 +145,9 @@ impl Message for ElectLeadersResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -168,6 +178,10 @@ impl ReplicaElectionResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partition_result.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -211,6 +225,10 @@ impl PartitionResult {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -432,6 +432,13 @@ impl FetchResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        if version >= 7 {
+            each(self.error_code);
+        }
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for FetchResponse {
@@ -441,6 +448,9 @@ impl Message for FetchResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -478,6 +488,10 @@ impl FetchableTopicResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -627,6 +641,10 @@ impl PartitionData {
             w.end_tags(unknown);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

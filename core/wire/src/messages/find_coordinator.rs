@@ -149,6 +149,15 @@ impl FindCoordinatorResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        if version <= 3 {
+            each(self.error_code);
+        }
+        if version >= 4 {
+            self.coordinators.iter().for_each(|one| one.errors(version, each));
+        }
+    }
 }
 
 impl Message for FindCoordinatorResponse {
@@ -158,6 +167,9 @@ impl Message for FindCoordinatorResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -216,6 +228,10 @@ impl Coordinator {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -85,6 +85,10 @@ impl HeartbeatResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+    }
 }
 
 impl Message for HeartbeatResponse {
@@ -94,6 +98,9 @@ impl Message for HeartbeatResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 

@@ -148,6 +148,10 @@ impl IncrementalAlterConfigsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for IncrementalAlterConfigsResponse {
@@ -157,6 +161,9 @@ impl Message for IncrementalAlterConfigsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -209,6 +216,10 @@ impl AlterConfigsResourceResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

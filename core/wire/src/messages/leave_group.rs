@@ -138,6 +138,13 @@ impl LeaveGroupResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        if version >= 3 {
+            self.members.iter().for_each(|one| one.errors(version, each));
+        }
+    }
 }
 
 impl Message for LeaveGroupResponse {
@@ -147,6 +154,9 @@ impl Message for LeaveGroupResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -195,6 +205,10 @@ impl MemberResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

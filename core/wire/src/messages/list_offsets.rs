@@ -154,6 +154,10 @@ impl ListOffsetsResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for ListOffsetsResponse {
@@ -163,6 +167,9 @@ impl Message for ListOffsetsResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -193,6 +200,10 @@ impl ListOffsetsTopicResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -246,6 +257,10 @@ impl ListOffsetsPartitionResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

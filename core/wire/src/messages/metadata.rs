@@ -228,6 +228,13 @@ impl MetadataResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+        if version >= 13 {
+            each(self.error_code);
+        }
+    }
 }
 
 impl Message for MetadataResponse {
@@ -237,6 +244,9 @@ impl Message for MetadataResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -354,6 +364,11 @@ impl MetadataResponseTopic {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.partitions.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -432,6 +447,10 @@ impl MetadataResponsePartition {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -107,6 +107,11 @@ impl OffsetDeleteResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.topics.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for OffsetDeleteResponse {
@@ -116,6 +121,9 @@ impl Message for OffsetDeleteResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -142,6 +150,10 @@ impl OffsetDeleteResponseTopic {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -161,6 +173,10 @@ impl OffsetDeleteResponsePartition {
         w.i32(self.partition_index);
         w.i16(self.error_code);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

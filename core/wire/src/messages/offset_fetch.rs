@@ -280,6 +280,18 @@ impl OffsetFetchResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        if version <= 7 {
+            self.topics.iter().for_each(|one| one.errors(version, each));
+        }
+        if (2..=7).contains(&version) {
+            each(self.error_code);
+        }
+        if version >= 8 {
+            self.groups.iter().for_each(|one| one.errors(version, each));
+        }
+    }
 }
 
 impl Message for OffsetFetchResponse {
@@ -289,6 +301,9 @@ impl Message for OffsetFetchResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -319,6 +334,10 @@ impl OffsetFetchResponseTopic {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -378,6 +397,10 @@ impl OffsetFetchResponsePartition {
         }
         Ok(())
     }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -408,6 +431,11 @@ impl OffsetFetchResponseGroup {
         w.i16(self.error_code);
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+        each(self.error_code);
     }
 }
 
@@ -443,6 +471,10 @@ impl OffsetFetchResponseTopics {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -497,6 +529,10 @@ impl OffsetFetchResponsePartitions {
         w.i16(self.error_code);
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

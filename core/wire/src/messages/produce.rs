@@ -182,6 +182,10 @@ impl ProduceResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for ProduceResponse {
@@ -191,6 +195,9 @@ impl Message for ProduceResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -228,6 +235,10 @@ impl TopicProduceResponse {
             w.unknown_tags(&self.unknown_tags);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partition_responses.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -339,6 +350,10 @@ impl PartitionProduceResponse {
             w.end_tags(unknown);
         }
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -90,6 +90,10 @@ impl SaslAuthenticateResponse {
         }
         Ok(())
     }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+    }
 }
 
 impl Message for SaslAuthenticateResponse {
@@ -99,6 +103,9 @@ impl Message for SaslAuthenticateResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 

@@ -227,6 +227,11 @@ impl ShareAcknowledgeResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        self.responses.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for ShareAcknowledgeResponse {
@@ -236,6 +241,9 @@ impl Message for ShareAcknowledgeResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -264,6 +272,10 @@ impl ShareAcknowledgeTopicResponse {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
     }
 }
 
@@ -302,6 +314,10 @@ impl PartitionData {
         self.current_leader.encode(w, version)?;
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -68,6 +68,10 @@ impl ShareGroupDescribeResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for ShareGroupDescribeResponse {
@@ -77,6 +81,9 @@ impl Message for ShareGroupDescribeResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -161,6 +168,10 @@ impl DescribedGroup {
         w.i32(self.authorized_operations);
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -75,6 +75,10 @@ impl StreamsGroupDescribeResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.groups.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for StreamsGroupDescribeResponse {
@@ -84,6 +88,9 @@ impl Message for StreamsGroupDescribeResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -220,6 +227,10 @@ impl DescribedGroup {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -160,6 +160,13 @@ impl UpdateFeaturesResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
+        if version <= 1 {
+            self.results.iter().for_each(|one| one.errors(version, each));
+        }
+    }
 }
 
 impl Message for UpdateFeaturesResponse {
@@ -169,6 +176,9 @@ impl Message for UpdateFeaturesResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -215,6 +225,10 @@ impl UpdatableFeatureResult {
         }
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 

@@ -140,6 +140,10 @@ impl WriteTxnMarkersResponse {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.markers.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 impl Message for WriteTxnMarkersResponse {
@@ -149,6 +153,9 @@ impl Message for WriteTxnMarkersResponse {
     }
     fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
         self.encode(w, version)
+    }
+    fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.errors(version, each)
     }
 }
 
@@ -178,6 +185,10 @@ impl WritableTxnMarkerResult {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.topics.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -206,6 +217,10 @@ impl WritableTxnMarkerTopicResult {
         w.unknown_tags(&self.unknown_tags);
         Ok(())
     }
+
+    pub fn errors(&self, version: i16, each: &mut dyn FnMut(i16)) {
+        self.partitions.iter().for_each(|one| one.errors(version, each));
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -228,6 +243,10 @@ impl WritableTxnMarkerPartitionResult {
         w.i16(self.error_code);
         w.unknown_tags(&self.unknown_tags);
         Ok(())
+    }
+
+    pub fn errors(&self, _version: i16, each: &mut dyn FnMut(i16)) {
+        each(self.error_code);
     }
 }
 
