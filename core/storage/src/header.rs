@@ -9,6 +9,7 @@ use crate::codec::Reader;
 /// Where the CRC's cover begins.
 pub(crate) const CRC_COVERS_FROM: usize = 21;
 
+const LOG_APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 
@@ -107,6 +108,11 @@ impl Header {
 
     pub fn is_control(&self) -> bool {
         self.attributes & CONTROL != 0
+    }
+
+    /// The largest timestamp is that of every record.
+    pub fn is_log_append_time(&self) -> bool {
+        self.attributes & LOG_APPEND_TIME != 0
     }
 
     pub fn has_producer(&self) -> bool {

@@ -95,13 +95,18 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         holds: impl Fn(&[u8; N]) -> bool,
     ) -> Result<Option<[u8; N]>, Damaged> {
         // The newest entries first: most reads are near the end, and need no map then.
-        if self.recent.first().is_some_and(&holds) {
-            let after = self.recent.partition_point(&holds);
-            return Ok(self.recent.get(after - 1).copied());
+        if let Some(found) = self.last_recent_where(&holds) {
+            return Ok(Some(found));
         }
         let stored = self.look(disk, path, in_order)?;
         let after = stored.partition_point(&holds);
         Ok(after.checked_sub(1).map(|at| stored[at]))
+    }
+
+    /// As [`Self::last_where`], among the entries that wait in memory; `None` where it holds for none of those.
+    pub fn last_recent_where(&self, holds: impl Fn(&[u8; N]) -> bool) -> Option<[u8; N]> {
+        let after = self.recent.partition_point(&holds);
+        after.checked_sub(1).map(|at| self.recent[at])
     }
 
     /// Drops the entries from the first for which `holds` is false.

@@ -41,6 +41,7 @@ pub use epoch_cache::EpochEnd;
 pub use log::append::{AppendError, Appended, Outcome, Refusal};
 pub use log::flush::{FlushTask, Flushed};
 pub use log::open::{OpenError, RecoveryReport};
+pub use log::record_time::RecordTimeTask;
 pub use log::retention::{PurgeTask, RemovalReason, RemovedLog, RemovedSegment};
 pub use log::truncate::TruncateError;
 pub use log::{Log, LogOffsets};

@@ -5,6 +5,7 @@ mod checkpoint;
 pub mod flush;
 pub mod open;
 mod read;
+pub mod record_time;
 mod recovery;
 pub mod retention;
 mod time;

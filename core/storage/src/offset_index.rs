@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::disk::{Disk, DiskError};
+use crate::disk::{Disk, DiskError, File};
 use crate::index_file::{Damaged, IndexFile};
 
 pub(crate) const ENTRY_BYTES: usize = 8;
@@ -60,6 +60,12 @@ impl<D: Disk> OffsetIndex<D> {
         Ok(found.map_or(0, |entry| split(&entry).1))
     }
 
+    /// As [`Self::position`], from the entries in memory; `None` where those are all behind the one looked for.
+    pub fn recent_position(&self, relative_offset: i64) -> Option<u32> {
+        let found = self.0.last_recent_where(|entry| i64::from(split(entry).0) <= relative_offset)?;
+        Some(split(&found).1)
+    }
+
     /// Forgets batches at `position` and behind it.
     pub fn truncate(&mut self, disk: &D, path: &Path, position: u32) -> Result<(), Damaged> {
         self.0.keep_while(disk, path, in_order, |entry| split(entry).1 < position)
@@ -72,6 +78,29 @@ impl<D: Disk> OffsetIndex<D> {
     pub fn rest(&mut self) {
         self.0.rest();
     }
+}
+
+/// As [`OffsetIndex::position`], among the first `stored` entries of an index file that others may write to and cut
+/// meanwhile, which is why it is not mapped. `None` where it does not hold them.
+pub(crate) fn position_in<F: File>(file: &F, stored: u32, relative_offset: i64) -> Option<u32> {
+    let entry = |at: u32| {
+        let mut entry = [0; ENTRY_BYTES];
+        let read = file.read_at(&mut entry, u64::from(at) * ENTRY_BYTES as u64).ok()?;
+        (read == ENTRY_BYTES).then(|| split(&entry))
+    };
+    let (mut low, mut high) = (0, stored);
+    let mut position = 0;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let (offset, at) = entry(middle)?;
+        if i64::from(offset) <= relative_offset {
+            position = at;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Some(position)
 }
 
 #[cfg(test)]
@@ -92,6 +121,11 @@ mod tests {
             if written {
                 index.write_out(&disk, path).unwrap();
                 assert_eq!((index.stored(), disk.len(path).unwrap()), (4, 32));
+                let file = disk.open(path).unwrap();
+                for offset in [0, 9, 18, 29, 1 << 40] {
+                    assert_eq!(position_in(&file, 4, offset), index.position(&disk, path, offset).ok(), "{offset}");
+                }
+                assert_eq!(position_in(&file, 9, 1 << 40), None, "the file holds four");
             }
             for (offset, position) in
                 [(0, 0), (8, 0), (9, 5_000), (18, 5_000), (19, 10_000), (29, 15_000), (1 << 40, 20_000)]

@@ -3,6 +3,7 @@
 mod append;
 mod open;
 mod read;
+mod record_time;
 mod retention;
 mod time;
 mod transactions;
