@@ -26,9 +26,7 @@ pub use policy::{ConfigPolicy, Refusal};
 pub use topic_config::{CleanupPolicy, CompressionType, ThrottledReplicas, TimestampType, TopicConfig};
 pub use topic_table::TOPIC_CONFIGS;
 pub(crate) use validate::dynamic_broker_config;
-pub use validate::{
-    DynamicScope, check_dynamic_broker_configs, check_static_broker_configs, check_topic_configs, is_dynamic_only,
-};
+pub use validate::{DynamicScope, check_dynamic_broker_configs, check_topic_configs};
 
 /// Values by config name: the overrides of one resource, or a node's properties file.
 pub type Properties = BTreeMap<String, String>;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::layers::Layers;
+use super::policy::changes_at_run_time;
 use super::validate::dynamic_broker_config;
-use super::{BROKER_CONFIGS, ConfigType, TOPIC_CONFIGS, UpdateMode};
+use super::{BROKER_CONFIGS, ConfigType, TOPIC_CONFIGS};
 
 /// The layer that a value comes from.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -128,7 +129,7 @@ fn broker_line(layers: &Layers<'_>, name: &str, shown: impl Fn(ConfigSource) -> 
         value: text.filter(|_| !sensitive),
         source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
         kind: row.map(|row| row.def.kind),
-        read_only: row.is_none_or(|row| row.update == UpdateMode::ReadOnly),
+        read_only: row.is_none_or(|row| !changes_at_run_time(row)),
         sensitive,
         synonyms,
         doc: None,
@@ -194,7 +195,7 @@ mod tests {
         let lines = describe_broker(&layers, None);
         assert!(!format!("{lines:?}").contains("hunter2"));
         let line = |name: &str| lines.iter().find(|line| line.name == name).unwrap();
-        assert!(line("ssl.key.password").sensitive && !line("ssl.key.password").read_only);
+        assert!(line("ssl.key.password").sensitive && line("ssl.key.password").read_only, "this broker has no TLS yet");
         assert_eq!(line("ssl.key.password").source, ConfigSource::StaticBroker);
         assert!(line("my.plugin.token").sensitive && line("my.plugin.token").kind.is_none());
         assert_eq!(line("num.partitions").value.as_deref(), Some("7"));

@@ -3,6 +3,7 @@
 
 use super::definition::{BrokerConfig, ConfigDef, ConfigError, ConfigType, Rule, UpdateMode};
 use super::layers::Layers;
+use super::policy::changes_at_run_time;
 use super::topic_config::TopicConfig;
 use super::{ConfigPolicy, Properties, broker_config, topic_config};
 
@@ -24,11 +25,6 @@ const fn dynamic_rate(name: &'static str) -> BrokerConfig {
     BrokerConfig { def, update: UpdateMode::ClusterWide, required: false }
 }
 
-/// Whether `name` is a broker config that a properties file does not take.
-pub fn is_dynamic_only(name: &str) -> bool {
-    DYNAMIC_ONLY.iter().any(|row| row.def.name == name)
-}
-
 pub(crate) fn dynamic_broker_config(name: &str) -> Option<&'static BrokerConfig> {
     static EXTRA: [BrokerConfig; 3] = DYNAMIC_ONLY;
     broker_config(name).or_else(|| EXTRA.iter().find(|row| row.def.name == name))
@@ -47,9 +43,8 @@ pub fn check_topic_configs(
     for (name, text) in overrides {
         let row = topic_config(name).expect("unknown names were refused above");
         row.def.parse(text)?;
-        let refusal = policy.refusals.iter().find(|refusal| refusal.config == name);
-        if let Some(refusal) = refusal.filter(|refusal| row.def.normalize(text) != refusal.allowed) {
-            return Err(ConfigError::Other(refusal.message.to_owned()));
+        if let Some(why) = policy.refusal(name, &row.def.normalize(text)) {
+            return Err(ConfigError::Other(why));
         }
     }
     let effective = TopicConfig::resolve(&Layers { topic: Some(overrides), ..*below });
@@ -87,14 +82,16 @@ pub enum DynamicScope {
     AllBrokers,
 }
 
-/// Broker configs that count threads: a step at run time at most doubles or halves them.
-const THREAD_COUNTS: [&str; 5] = [
-    "background.threads",
-    "num.io.threads",
-    "num.network.threads",
-    "num.recovery.threads.per.data.dir",
-    "num.replica.fetchers",
-];
+/// Keys and their stores, which belong to one listener each.
+fn is_security_of_listener(name: &str) -> bool {
+    name == "ssl.key.password" || name.starts_with("ssl.keystore.") || name.starts_with("ssl.truststore.")
+}
+
+/// Whether `name` is one of a listener: `listener.name.<listener>.<config>`, with a mechanism before the config or not.
+fn is_of_listener(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("listener.name.") else { return false };
+    rest.match_indices('.').any(|(dot, _)| broker_config(&rest[dot + 1..]).is_some())
+}
 
 /// Checks what would be all dynamic configs of one broker or of all, while `current` is in effect. Kafka's checks in
 /// Kafka's order and words.
@@ -109,43 +106,84 @@ pub fn check_dynamic_broker_configs(
         let bad: Vec<&str> = rows.iter().filter(|(name, _, row)| is_bad(name, *row)).map(|(name, ..)| *name).collect();
         if bad.is_empty() { Ok(()) } else { Err(ConfigError::Other(format!("{why}: [{}]", bad.join(", ")))) }
     };
-    refuse("Cannot update these configs dynamically", &|_, row| {
-        row.is_some_and(|row| row.update == UpdateMode::ReadOnly)
-    })?;
+    refuse(READ_ONLY, &|_, row| row.is_some_and(|row| row.update == UpdateMode::ReadOnly))?;
     refuse(
         "These security configs can be dynamically updated only per-listener using the listener prefix",
-        &|name, row| {
-            let is_security = ["ssl.", "sasl.", "principal.builder."].iter().any(|prefix| name.starts_with(prefix));
-            is_security && row.is_some_and(|row| row.update == UpdateMode::PerBroker)
-        },
+        &|name, _| is_security_of_listener(name),
     )?;
     if !policy.accept_unknown_broker_configs {
-        refuse("Unknown broker config names", &|_, row| row.is_none())?;
+        refuse("Unknown broker config names", &|name, row| row.is_none() && !is_of_listener(name))?;
     }
-    for (_, text, row) in &rows {
-        if let Some(row) = row {
-            row.def.parse(text)?;
+    for (name, text, row) in &rows {
+        let Some(row) = row else { continue };
+        row.def.parse(text)?;
+        if let Some(why) = policy.refusal(name, &row.def.normalize(text)) {
+            return Err(ConfigError::Other(why));
         }
     }
     if scope == DynamicScope::AllBrokers {
-        refuse("Cannot update these configs at default cluster level, broker id must be specified", &|_, row| {
-            row.is_some_and(|row| row.update == UpdateMode::PerBroker)
+        refuse("Cannot update these configs at default cluster level, broker id must be specified", &|name, row| {
+            is_of_listener(name) || row.is_some_and(|row| row.update == UpdateMode::PerBroker)
         })?;
     }
-    for name in THREAD_COUNTS {
-        check_thread_count(name, configs, current)?;
-    }
+    refuse(READ_ONLY, &|name, row| is_of_listener(name) || row.is_some_and(|row| !changes_at_run_time(row)))?;
+    check_thread_count("num.recovery.threads.per.data.dir", configs, current)?;
     let next = match scope {
         DynamicScope::OneBroker => Layers { topic: None, broker: Some(configs), ..*current },
         DynamicScope::AllBrokers => Layers { topic: None, broker_default: Some(configs), ..*current },
     };
+    check_numbers(configs)?;
     let topics = TopicConfig::resolve(&next);
     if configs.contains_key("log.cleanup.policy") {
         check_compaction("log.cleanup.policy", topics.cleanup_policy.compact, policy)?;
     }
-    check_compaction_lags(&topics)
+    check_compaction_lags(&topics)?;
+    for (name, kept, whole_name, whole) in [
+        ("log.local.retention.ms", topics.local_retention_ms, "log.retention.ms", topics.retention_ms),
+        ("log.local.retention.bytes", topics.local_retention_bytes, "log.retention.bytes", topics.retention_bytes),
+    ] {
+        check_local_retention(name, kept, whole_name, whole)?;
+    }
+    Ok(())
 }
 
+const READ_ONLY: &str = "Cannot update these configs dynamically";
+
+/// Numbers that their definitions take and the whole does not.
+fn check_numbers(configs: &Properties) -> Result<(), ConfigError> {
+    let number = |name: &str| {
+        let row = broker_config(name)?;
+        row.def.parse(configs.get(name)?).ok()?.as_integer()
+    };
+    let refuse = |why: &str| Err(ConfigError::Other(why.to_owned()));
+    if number("log.retention.ms") == Some(0) {
+        return refuse("requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1");
+    }
+    if number("log.roll.ms").is_some_and(|ms| ms < 1) {
+        return refuse("requirement failed: log.roll.ms must be greater than or equal to 1");
+    }
+    if number("max.connections") == Some(0) {
+        return refuse("Invalid max.connections 0");
+    }
+    Ok(())
+}
+
+/// That what stays on local disks is no more than what is kept at all: -2 stands for all of it, a whole of -1 has no limit.
+fn check_local_retention(name: &str, kept: i64, whole_name: &str, whole: i64) -> Result<(), ConfigError> {
+    let refuse = |why: String| Err(ConfigError::BadValue { name: name.to_owned(), value: kept.to_string(), why });
+    if whole < 0 || kept == -2 {
+        return Ok(());
+    }
+    if kept == -1 {
+        return refuse(format!("Value must not be -1 as {whole_name} value is set as {whole}."));
+    }
+    if kept > whole {
+        return refuse(format!("Value must not be more than {whole_name} property value: {whole}"));
+    }
+    Ok(())
+}
+
+/// Configs that count threads change by steps: at most double or half.
 fn check_thread_count(name: &str, configs: &Properties, current: &Layers<'_>) -> Result<(), ConfigError> {
     let Some(row) = broker_config(name) else { return Ok(()) };
     let Some(next) = configs.get(name).and_then(|text| row.def.parse(text).ok()?.as_integer()) else { return Ok(()) };
@@ -161,16 +199,6 @@ fn check_thread_count(name: &str, configs: &Properties, current: &Layers<'_>) ->
     } else {
         Ok(())
     }
-}
-
-/// Everything in a node's properties file that its definition refuses. Names that nobody defined are not looked at: the
-/// caller knows which of them have a meaning.
-pub fn check_static_broker_configs(file: &Properties) -> Vec<ConfigError> {
-    let check = |(name, text): (&String, &String)| broker_config(name)?.def.parse(text).err();
-    let mut errors: Vec<_> = file.iter().filter_map(check).collect();
-    let topics = TopicConfig::resolve(&Layers { node_file: Some(file), ..Layers::default() });
-    errors.extend(check_compaction_lags(&topics).err());
-    errors
 }
 
 #[cfg(test)]
@@ -232,6 +260,13 @@ mod tests {
              Topic cannot be configured with remote log storage."
         );
         assert!(topic(&[("remote.storage.enable", " False ")]).is_ok());
+        assert_eq!(
+            topic(&[("compression.lz4.level", "12")]).unwrap_err(),
+            "Invalid value 12 for configuration compression.lz4.level: \
+             this broker compresses with lz4 at the default level, 9, only"
+        );
+        assert!(broker(DynamicScope::OneBroker, "compression.lz4.level", "1").is_err());
+        assert!(topic(&[("compression.lz4.level", " 9 ")]).is_ok());
         assert!(topic(&[("cleanup.policy", "delete,compact")]).unwrap_err().contains("compaction is not available"));
         let accepting = ConfigPolicy { accept_compaction: true, ..ConfigPolicy::default() };
         let compact = set(&[("cleanup.policy", "compact")]);
@@ -273,10 +308,32 @@ mod tests {
             ),
             (
                 AllBrokers,
-                "num.io.threads",
-                "100",
-                "Dynamic thread count update validation failed for num.io.threads=100, \
-                 value should not be greater than double the current value 8",
+                "num.recovery.threads.per.data.dir",
+                "5",
+                "Dynamic thread count update validation failed for num.recovery.threads.per.data.dir=5, \
+                 value should not be greater than double the current value 2",
+            ),
+            (
+                OneBroker,
+                "log.retention.ms",
+                "0",
+                "requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
+            ),
+            (OneBroker, "log.roll.ms", "0", "requirement failed: log.roll.ms must be greater than or equal to 1"),
+            (AllBrokers, "max.connections", "0", "Invalid max.connections 0"),
+            (
+                AllBrokers,
+                "log.local.retention.ms",
+                "99999999999",
+                "Invalid value 99999999999 for configuration log.local.retention.ms: \
+                 Value must not be more than log.retention.ms property value: 604800000",
+            ),
+            (
+                AllBrokers,
+                "listener.name.plaintext.ssl.keystore.location",
+                "/x",
+                "Cannot update these configs at default cluster level, broker id must be specified: \
+                 [listener.name.plaintext.ssl.keystore.location]",
             ),
             (OneBroker, "no.such.key", "5", "Unknown broker config names: [no.such.key]"),
         ] {
@@ -285,8 +342,8 @@ mod tests {
         for (name, value) in [
             ("log.retention.ms", "-5"),
             ("log.segment.bytes", "3000000"),
-            ("num.io.threads", "16"),
-            ("num.io.threads", "4"),
+            ("num.recovery.threads.per.data.dir", "4"),
+            ("num.recovery.threads.per.data.dir", "1"),
             ("leader.replication.throttled.rate", "1000"),
             ("max.connections", "1000"),
         ] {
@@ -295,10 +352,19 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_not_repeated_in_a_refusal() {
-        let errors = check_static_broker_configs(&set(&[("num.partitions", "0"), ("ssl.key.password", "hunter2")]));
-        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        assert_eq!(texts, ["Invalid value 0 for configuration num.partitions: Value must be at least 1"]);
+    fn what_kafka_can_change_and_this_broker_cannot_is_read_only() {
+        use DynamicScope::{AllBrokers, OneBroker};
+        for name in ["num.io.threads", "background.threads", "num.replica.fetchers", "max.connections.per.ip"] {
+            for scope in [OneBroker, AllBrokers] {
+                assert_eq!(broker(scope, name, "9").unwrap_err(), format!("{READ_ONLY}: [{name}]"));
+            }
+        }
+        for name in ["listeners", "ssl.cipher.suites", "listener.name.plaintext.max.connections"] {
+            assert_eq!(broker(OneBroker, name, "9").unwrap_err(), format!("{READ_ONLY}: [{name}]"));
+        }
+        let at_run_time = BROKER_CONFIGS.iter().filter(|row| changes_at_run_time(row));
+        assert!(at_run_time.clone().all(|row| row.update == UpdateMode::ClusterWide));
+        assert!(at_run_time.count() > 30);
     }
 
     /// Compares the tables with Kafka's, which lie beside the project; not in it.
