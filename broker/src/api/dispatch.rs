@@ -170,19 +170,12 @@ impl Service for Dispatch {
         let started = Instant::now();
         let head = match Self::head(&frame) {
             Ok(head) => head,
-            Err(reason) => {
-                self.context.shards.state().counters.frames_refused += 1;
-                return Verdict::Close(reason);
-            }
+            Err(reason) => return Verdict::Close(reason),
         };
         let verdict = self.answer(frame, head, reply).await;
-        let mut state = self.context.shards.state();
-        match verdict {
-            Verdict::Answered => {
-                let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-                state.counters.request(head.key.code(), head.version, micros);
-            }
-            Verdict::Close(_) => state.counters.frames_refused += 1,
+        if verdict == Verdict::Answered {
+            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.context.shards.state().counters.request(head.key.code(), head.version, micros);
         }
         verdict
     }

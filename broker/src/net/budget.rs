@@ -1,14 +1,19 @@
-//! The budget of request bytes: what connections may hold in half-received and unanswered frames, all together.
+//! The budget of memory that connections may hold, all together: in half-received and unanswered requests, and once
+//! more as much in answers that clients do not take.
 //!
 //! Over the budget nobody reads from a socket any more (TCP then slows the clients down), except that every
 //! connection may always hold [`FREE_BYTES`], so that a few greedy ones cannot shut out small requests, and that one
 //! connection at a time may overdraw, so that half-received requests never wait for each other. The most that is ever
 //! held is the limit and one request.
+//!
+//! An answer is made before it is known whether its client takes it, so answers cannot be held back: while they are over
+//! the limit ([`Unsent::is_over`]) clients that stand still are closed, and at twice the limit whoever does not take his
+//! answer at once ([`Unsent::is_far_over`]).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// What a connection may hold whatever the others do.
 pub const FREE_BYTES: usize = 4 << 10;
@@ -22,8 +27,10 @@ pub struct Budget {
 struct Shared {
     limit: usize,
     used: AtomicUsize,
-    /// Whether a connection is overdrawing.
-    overdrawn: AtomicBool,
+    /// The turn to overdraw: one at a time, first come first served.
+    overdraft: Arc<Semaphore>,
+    /// Bytes of answers that wait for their clients.
+    unsent: AtomicUsize,
     released: Notify,
 }
 
@@ -34,7 +41,8 @@ impl Budget {
             shared: Arc::new(Shared {
                 limit,
                 used: AtomicUsize::new(0),
-                overdrawn: AtomicBool::new(false),
+                overdraft: Arc::new(Semaphore::new(1)),
+                unsent: AtomicUsize::new(0),
                 released: Notify::new(),
             }),
         }
@@ -49,9 +57,19 @@ impl Budget {
         self.shared.limit
     }
 
+    /// Bytes of answers that wait for their clients now.
+    pub fn unsent_bytes(&self) -> usize {
+        self.shared.unsent.load(Ordering::Relaxed)
+    }
+
+    /// No answers yet of one connection.
+    pub fn unsent(&self) -> Unsent {
+        Unsent { budget: self.clone(), bytes: 0 }
+    }
+
     /// An empty charge of one connection.
     pub fn charge(&self) -> Charge {
-        Charge { budget: self.clone(), bytes: 0, overdraws: false }
+        Charge { budget: self.clone(), bytes: 0, overdraft: None }
     }
 }
 
@@ -59,8 +77,8 @@ impl Budget {
 pub struct Charge {
     budget: Budget,
     bytes: usize,
-    /// Whether this is the one that may overdraw; until it holds nothing.
-    overdraws: bool,
+    /// The turn to overdraw, until the request at hand is answered.
+    overdraft: Option<OwnedSemaphorePermit>,
 }
 
 impl Charge {
@@ -72,34 +90,87 @@ impl Charge {
             shared.used.fetch_add(counted - self.bytes, Ordering::Relaxed);
         } else if counted < self.bytes {
             shared.used.fetch_sub(self.bytes - counted, Ordering::Relaxed);
-            if counted == 0 && std::mem::take(&mut self.overdraws) {
-                shared.overdrawn.store(false, Ordering::Release);
-            }
             shared.released.notify_waiters();
         }
         self.bytes = counted;
     }
 
+    /// The request at hand is answered: another connection may overdraw.
+    pub fn request_done(&mut self) {
+        self.overdraft = None;
+    }
+
+    /// Whether all connections together have used the budget up.
+    pub fn is_used_up(&self) -> bool {
+        self.budget.used() >= self.budget.limit()
+    }
+
+    /// Whether the budget is used up, and it is not this connection's turn to overdraw it.
+    pub fn is_short(&self) -> bool {
+        self.overdraft.is_none() && self.is_used_up()
+    }
+
     /// Waits until the budget has room, or the connection holds so little that it need not ask, or may overdraw.
     pub async fn room(&mut self) {
+        if self.bytes == 0 || !self.is_short() {
+            return;
+        }
         let shared = self.budget.shared.clone();
-        loop {
+        let turn = shared.overdraft.clone().acquire_owned();
+        tokio::pin!(turn);
+        while self.is_short() {
             let released = shared.released.notified();
             tokio::pin!(released);
             released.as_mut().enable();
-            if self.bytes == 0 || self.overdraws || self.budget.used() < self.budget.limit() {
+            if !self.is_short() {
                 return;
             }
-            if !shared.overdrawn.swap(true, Ordering::AcqRel) {
-                self.overdraws = true;
-                return;
+            tokio::select! {
+                biased;
+                () = &mut released => {}
+                // The semaphore is never closed.
+                permit = &mut turn => self.overdraft = permit.ok(),
             }
-            released.await;
         }
     }
 }
 
 impl Drop for Charge {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+/// Answers of one connection that wait for its client; given back when dropped.
+pub struct Unsent {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Unsent {
+    /// Makes this `bytes`.
+    pub fn set(&mut self, bytes: usize) {
+        let unsent = &self.budget.shared.unsent;
+        if bytes > self.bytes {
+            unsent.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else if bytes < self.bytes {
+            unsent.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+
+    /// Whether answers take more than the limit, and this connection has a part in it.
+    pub fn is_over(&self) -> bool {
+        self.bytes > FREE_BYTES && self.budget.unsent_bytes() > self.budget.limit()
+    }
+
+    /// Whether they take more than twice the limit, and this connection has a part in it.
+    pub fn is_far_over(&self) -> bool {
+        self.bytes > FREE_BYTES && self.budget.unsent_bytes() > 2 * self.budget.limit()
+    }
+}
+
+impl Drop for Unsent {
     fn drop(&mut self) {
         self.set(0);
     }
@@ -130,17 +201,32 @@ mod tests {
         assert_eq!(budget.used(), 2);
     }
 
+    #[test]
+    fn answers_are_over_the_limit_for_those_who_have_a_part_in_it() {
+        let budget = Budget::new(100_000);
+        let (mut large, mut small) = (budget.unsent(), budget.unsent());
+        small.set(FREE_BYTES);
+        large.set(100_000);
+        assert!(large.is_over() && !large.is_far_over() && !small.is_over());
+        large.set(200_000);
+        assert!(large.is_far_over());
+        drop(large);
+        assert_eq!(budget.unsent_bytes(), FREE_BYTES);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn half_received_requests_never_wait_for_each_other() {
         let budget = Budget::new(10);
         let (mut one, mut two) = (budget.charge(), budget.charge());
         one.set(FREE_BYTES + 8);
-        two.set(FREE_BYTES + 8);
+        two.set(FREE_BYTES + 20);
         assert!(!waits(&mut one).await);
         one.set(FREE_BYTES + 100);
         assert!(!waits(&mut one).await);
         assert!(waits(&mut two).await);
         one.set(0);
+        assert!(waits(&mut two).await, "the other's request is not answered yet");
+        one.request_done();
         assert!(!waits(&mut two).await);
     }
 }

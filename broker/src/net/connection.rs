@@ -6,6 +6,9 @@
 //!
 //! One request is answered at a time, as Kafka does. Requests that arrived together are answered together: their
 //! answers leave in one write, unless one of them has to wait.
+//!
+//! What a connection holds, in either direction, it holds at the expense of the [`Budget`]; a silent one holds next to
+//! nothing.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,11 +17,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::budget::{Budget, Charge};
+use super::budget::{Budget, Charge, FREE_BYTES, Unsent};
 use super::output::Output;
 
 /// The first read of a silent connection gets so much room.
@@ -27,6 +30,10 @@ const FIRST_READ_BYTES: usize = 512;
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
 /// Answers are sent once so much of them is held, even while more requests wait.
 const SEND_AT_BYTES: usize = 256 << 10;
+/// A buffer for large requests is kept for so long in case another one follows.
+const KEEP_BUFFER: Duration = Duration::from_secs(1);
+/// While memory is short, a client that neither sends the rest of its request nor takes its answers has so long.
+const PATIENCE_WHEN_SHORT: Duration = Duration::from_secs(5);
 
 /// Who is at the other end.
 #[derive(Clone, Debug)]
@@ -62,6 +69,8 @@ pub enum Closed {
     Stopping,
     /// The client sent what no Kafka client sends.
     BadInput(String),
+    /// Memory was short, and the client held on to its share without moving.
+    Stalled,
     Failed(io::Error),
 }
 
@@ -79,6 +88,7 @@ pub struct Connection {
     stream: TcpStream,
     limits: Limits,
     charge: Charge,
+    unsent: Unsent,
     buf: BytesMut,
     /// Room for the next read into an empty buffer: follows the size of requests already received in full.
     read_ahead: usize,
@@ -92,6 +102,7 @@ impl Connection {
             stream,
             limits,
             charge: budget.charge(),
+            unsent: budget.unsent(),
             buf: BytesMut::new(),
             read_ahead: FIRST_READ_BYTES,
             pending: Output::default(),
@@ -101,62 +112,59 @@ impl Connection {
     /// Serves until the client leaves, misbehaves, falls silent, or `stop` completes. A request in hand at the time
     /// of `stop` is answered if it can be at once.
     pub async fn run(mut self, service: &mut impl Service, stop: impl Future<Output = ()>) -> Closed {
-        tokio::pin!(stop);
+        tokio::select! {
+            biased;
+            closed = self.serve(service) => return closed.unwrap_or_else(|closed| closed),
+            () = stop => {}
+        }
+        // What is ready leaves, where the client takes it at once.
+        let _ = self.try_send();
+        Closed::Stopping
+    }
+
+    async fn serve(&mut self, service: &mut impl Service) -> Result<Closed, Closed> {
         let mut reply = Output::default();
         loop {
             let frame = match self.cut_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => {
-                    tokio::select! {
-                        biased;
-                        () = &mut stop => {
-                            let _ = self.send_pending().await;
-                            return Closed::Stopping;
-                        }
-                        read = self.send_and_read() => match read {
-                            Ok(0) if self.buf.is_empty() => return Closed::ByPeer,
-                            Ok(0) => return Closed::BadInput("the connection ended inside a request".to_owned()),
-                            Ok(_) => continue,
-                            Err(error) if error.kind() == io::ErrorKind::TimedOut => return Closed::Idle,
-                            Err(error) => return Closed::Failed(error),
-                        }
+                    if self.send_and_read().await? > 0 {
+                        continue;
                     }
+                    return Ok(match self.buf.is_empty() {
+                        true => Closed::ByPeer,
+                        false => Closed::BadInput("the connection ended inside a request".to_owned()),
+                    });
                 }
                 Err(reason) => {
                     let _ = self.send_pending().await;
-                    return Closed::BadInput(reason);
+                    return Ok(Closed::BadInput(reason));
                 }
             };
+            let frame_bytes = frame.len();
             let verdict = {
                 let call = service.call(frame, &mut reply);
                 tokio::pin!(call);
-                let first = std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
-                match first {
+                match std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
                     Poll::Ready(verdict) => verdict,
                     Poll::Pending => {
+                        self.charge.set(self.buf.len() + frame_bytes);
                         // The answer takes time: what is ready must not wait for it.
-                        if let Err(error) = self.send_pending().await {
-                            return Closed::Failed(error);
-                        }
-                        tokio::select! {
-                            biased;
-                            verdict = &mut call => verdict,
-                            () = &mut stop => return Closed::Stopping,
-                        }
+                        self.send_pending().await?;
+                        call.await
                     }
                 }
             };
+            self.charge.request_done();
             match verdict {
                 Verdict::Answered => self.pending.append(&mut reply),
                 Verdict::Close(reason) => {
                     let _ = self.send_pending().await;
-                    return Closed::BadInput(reason.to_owned());
+                    return Ok(Closed::BadInput(reason.to_owned()));
                 }
             }
-            if self.pending.held_bytes() >= SEND_AT_BYTES
-                && let Err(error) = self.send_pending().await
-            {
-                return Closed::Failed(error);
+            if self.pending.held_bytes() >= SEND_AT_BYTES {
+                self.send_pending().await?;
             }
         }
     }
@@ -189,28 +197,63 @@ impl Connection {
     }
 
     /// Sends what is pending, then waits for bytes and reads them. 0 at the end of the stream.
-    async fn send_and_read(&mut self) -> io::Result<usize> {
+    async fn send_and_read(&mut self) -> Result<usize, Closed> {
         self.send_pending().await?;
-        self.charge.set(self.buf.len());
+        // A client that never pauses must not keep the others waiting.
+        tokio::task::coop::consume_budget().await;
+        if self.buf.is_empty() && self.charge.is_used_up() {
+            self.buf = BytesMut::new();
+        }
+        self.charge.set(self.held_bytes());
         self.charge.room().await;
+        let mut waited = Duration::ZERO;
         loop {
             // A read is tried first: under load the bytes are there already.
-            self.reserve();
-            match self.stream.try_read_buf(&mut self.buf) {
+            let room = self.reserve();
+            match self.stream.try_read_buf(&mut (&mut self.buf).limit(room)) {
                 Ok(read) => return Ok(read),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
+                Err(error) => return Err(Closed::Failed(error)),
             }
-            match tokio::time::timeout(self.limits.idle, self.stream.readable()).await {
-                Ok(ready) => ready?,
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
-            }
+            self.wait_for_bytes(&mut waited).await?;
         }
     }
 
-    /// Makes room for the next read: by what has arrived, never by what was announced.
-    fn reserve(&mut self) {
+    /// Waits until there may be bytes to read, or until it is time to look again: `connections.max.idle.ms` at most,
+    /// of which `waited` have passed.
+    async fn wait_for_bytes(&mut self, waited: &mut Duration) -> Result<(), Closed> {
+        let (empty, large) = (self.buf.is_empty(), self.held_bytes() > FREE_BYTES);
+        let left = self.limits.idle.saturating_sub(*waited);
+        let wait = match (empty, large) {
+            (true, true) => KEEP_BUFFER.min(left),
+            (false, true) => PATIENCE_WHEN_SHORT.min(left),
+            (_, false) => left,
+        };
+        if let Ok(ready) = tokio::time::timeout(wait, self.stream.readable()).await {
+            return ready.map_err(Closed::Failed);
+        }
+        *waited += wait;
+        match () {
+            () if wait == left => Err(Closed::Idle),
+            () if empty => {
+                self.buf = BytesMut::new();
+                self.charge.set(0);
+                Ok(())
+            }
+            () if self.charge.is_used_up() => Err(Closed::Stalled),
+            () => Ok(()),
+        }
+    }
+
+    /// Bytes of requests that this connection keeps memory for.
+    fn held_bytes(&self) -> usize {
+        if self.buf.capacity() > FREE_BYTES { self.buf.len().max(self.read_ahead) } else { self.buf.len() }
+    }
+
+    /// Makes room for the next read, and says how much may be read: by what has arrived, never by what was announced,
+    /// and little while memory is short.
+    fn reserve(&mut self) -> usize {
         let have = self.buf.len();
         let missing = match self.announced() {
             Ok(Some(length)) => (4 + length).saturating_sub(have),
@@ -218,23 +261,55 @@ impl Connection {
         };
         let room =
             if have == 0 { self.read_ahead } else { have.max(self.read_ahead).min(missing.max(FIRST_READ_BYTES)) };
+        let room = if self.charge.is_short() { room.min(FREE_BYTES) } else { room };
         if self.buf.capacity() - have < room / 4 || self.buf.capacity() == have {
             self.buf.reserve(room);
         }
+        room
     }
 
-    async fn send_pending(&mut self) -> io::Result<()> {
-        while !self.pending.is_empty() {
-            let pending = &mut self.pending;
-            let stream = &self.stream;
-            match stream.try_io(Interest::WRITABLE, || pending.send(stream.as_fd())) {
-                Ok(()) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+    /// Sends everything that is pending, as fast as the client takes it.
+    async fn send_pending(&mut self) -> Result<(), Closed> {
+        let (mut left, mut waited) = (usize::MAX, Duration::ZERO);
+        loop {
+            match self.try_send() {
+                Ok(()) => {
+                    self.unsent.set(0);
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(Closed::Failed(error)),
+            }
+            if self.pending.left_bytes() < left {
+                (left, waited) = (self.pending.left_bytes(), Duration::ZERO);
+            }
+            self.unsent.set(self.pending.memory_bytes());
+            if self.unsent.is_far_over() {
+                return Err(Closed::Stalled);
+            }
+            let wait = PATIENCE_WHEN_SHORT.min(self.limits.idle.saturating_sub(waited));
+            if let Ok(ready) = tokio::time::timeout(wait, self.stream.writable()).await {
+                ready.map_err(Closed::Failed)?;
+                continue;
+            }
+            waited += wait;
+            if waited >= self.limits.idle {
+                return Err(Closed::Idle);
+            }
+            if self.unsent.is_over() {
+                return Err(Closed::Stalled);
             }
         }
-        Ok(())
+    }
+
+    /// Sends what the socket takes now; `WouldBlock` where that is not everything.
+    fn try_send(&mut self) -> io::Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let (pending, stream) = (&mut self.pending, &self.stream);
+        stream.try_io(Interest::WRITABLE, || pending.send(stream.as_fd()))
     }
 }
 
@@ -246,14 +321,19 @@ mod tests {
 
     use super::*;
 
-    /// Answers each frame with itself; `slow` waits first, `bad` closes.
+    /// Answers each frame with itself; `slow` waits first, `park` waits for ever, `bad` closes, `huge` answers with more
+    /// than a socket takes.
     struct Echo;
+
+    const HUGE_BYTES: usize = 24 << 20;
 
     impl Service for Echo {
         async fn call(&mut self, frame: Bytes, reply: &mut Output) -> Verdict {
-            match &frame[..] {
+            match &frame[..frame.len().min(4)] {
                 b"bad" => return Verdict::Close("it was bad"),
                 b"slow" => tokio::task::yield_now().await,
+                b"park" => std::future::pending().await,
+                b"huge" => reply.buf().put_bytes(0, HUGE_BYTES),
                 _ => {}
             }
             reply.buf().put_i32(frame.len() as i32);
@@ -267,10 +347,14 @@ mod tests {
     }
 
     async fn pair() -> (TcpStream, Connection) {
+        pair_on(&Budget::new(1 << 20)).await
+    }
+
+    async fn pair_on(budget: &Budget) -> (TcpStream, Connection) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        (client, Connection::new(stream, limits(), &Budget::new(1 << 20)).unwrap())
+        (client, Connection::new(stream, limits(), budget).unwrap())
     }
 
     fn frame(body: &[u8]) -> Vec<u8> {
@@ -346,8 +430,68 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn stopping_ends_a_waiting_connection() {
-        let (_client, connection) = pair().await;
-        assert!(matches!(connection.run(&mut Echo, std::future::ready(())).await, Closed::Stopping));
+    async fn stopping_ends_a_connection_that_waits_for_bytes_for_an_answer_or_for_its_client() {
+        for sent in [&b""[..], b"park", b"huge"] {
+            let (mut client, connection) = pair_on(&Budget::new(HUGE_BYTES)).await;
+            if !sent.is_empty() {
+                client.write_all(&frame(sent)).await.unwrap();
+            }
+            let stop = async {
+                if sent == b"huge" {
+                    client.readable().await.unwrap();
+                }
+            };
+            assert!(matches!(connection.run(&mut Echo, stop).await, Closed::Stopping));
+        }
+    }
+
+    /// Waits until `budget` has so many bytes charged.
+    async fn charged(budget: &Budget, bytes: std::ops::Range<usize>) {
+        while !bytes.contains(&budget.used()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_charged_until_it_is_answered_and_its_buffer_until_it_is_given_back() {
+        const BYTES: usize = 300 << 10;
+        let budget = Budget::new(1 << 20);
+        let (mut client, connection) = pair_on(&budget).await;
+        let body = [&b"slow"[..], &vec![7; BYTES]].concat();
+        let talk = async {
+            client.write_all(&frame(&body)[..BYTES / 2]).await.unwrap();
+            charged(&budget, BYTES / 2 - FREE_BYTES..BYTES).await;
+            client.write_all(&frame(&body)[BYTES / 2..]).await.unwrap();
+            let mut answer = vec![0; 4 + body.len()];
+            client.read_exact(&mut answer).await.unwrap();
+            charged(&budget, 0..1).await;
+            client.write_all(&frame(&[&b"park"[..], &vec![7; BYTES]].concat())).await.unwrap();
+            charged(&budget, BYTES - FREE_BYTES..BYTES + 1).await;
+        };
+        assert!(matches!(connection.run(&mut Echo, talk).await, Closed::Stopping));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stands_still_is_closed_while_memory_is_short_and_only_then() {
+        for (limit, stalled) in [(HUGE_BYTES / 4, true), (HUGE_BYTES * 2 / 3, true), (2 * HUGE_BYTES, false)] {
+            let (mut client, connection) = pair_on(&Budget::new(limit)).await;
+            client.write_all(&frame(b"huge")).await.unwrap();
+            let closed = connection.run(&mut Echo, std::future::pending()).await;
+            assert!(
+                matches!((&closed, stalled), (Closed::Stalled, true) | (Closed::Idle, false)),
+                "{closed:?}, {limit}"
+            );
+        }
+        for (limit, stalled) in [(10 << 10, true), (100 << 10, false)] {
+            let (mut client, connection) = pair_on(&Budget::new(limit)).await;
+            client.write_all(&(1i32 << 20).to_be_bytes()).await.unwrap();
+            client.write_all(&vec![7; 50 << 10]).await.unwrap();
+            let closed = connection.run(&mut Echo, std::future::pending()).await;
+            assert!(
+                matches!((&closed, stalled), (Closed::Stalled, true) | (Closed::Idle, false)),
+                "{closed:?}, {limit}"
+            );
+        }
     }
 }

@@ -47,21 +47,28 @@ impl Acceptor {
         Self { binding }
     }
 
-    /// Accepts until `stop` completes. Running out of descriptors slows accepting down; it never ends it.
-    pub async fn run(self, stop: impl Future<Output = ()>, mut hand_on: impl FnMut(TcpStream, SocketAddr, &Arc<str>)) {
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut stop => return,
-                accepted = self.binding.socket.accept() => match accepted {
-                    Ok((stream, peer)) => hand_on(stream, peer, &self.binding.name),
+    /// Accepts until `stop` completes, no faster than `hand_on` takes them. Running out of descriptors slows accepting
+    /// down; it never ends it.
+    pub async fn run<F: Future<Output = ()>>(
+        self,
+        stop: impl Future<Output = ()>,
+        hand_on: impl Fn(TcpStream, SocketAddr, Arc<str>) -> F,
+    ) {
+        let accept = async {
+            loop {
+                match self.binding.socket.accept().await {
+                    Ok((stream, peer)) => hand_on(stream, peer, self.binding.name.clone()).await,
                     Err(error) => {
                         tracing::warn!(listener = %self.binding.name, %error, "cannot accept a connection");
                         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                     }
                 }
             }
+        };
+        tokio::select! {
+            biased;
+            () = stop => {}
+            () = accept => {}
         }
     }
 }

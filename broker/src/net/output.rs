@@ -83,6 +83,21 @@ impl Output {
         self.buf.len() - self.sent
     }
 
+    /// Bytes that this connection keeps in memory: [`Output::held_bytes`] and batches that a log may have forgotten.
+    pub fn memory_bytes(&self) -> usize {
+        let batches = self.regions.iter().map(|(_, region)| match region {
+            Region::Batch(batch) => batch.size_bytes(),
+            Region::File { .. } => 0,
+        });
+        self.held_bytes() + batches.sum::<usize>()
+    }
+
+    /// Bytes that are still to be sent, those of files included.
+    pub fn left_bytes(&self) -> usize {
+        let regions: usize = self.regions.iter().map(|(_, region)| region.size_bytes()).sum();
+        self.held_bytes() + regions - self.region_sent
+    }
+
     /// Throws away what was written since the last [`Output::clear`] or [`Output::append`].
     pub fn clear(&mut self) {
         self.buf.clear();

@@ -44,20 +44,19 @@ impl Connections {
         self.shards.iter().map(|(count, _)| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Hands a fresh socket to the shard with the fewest connections; drops it where there are too many.
-    pub fn hand_on(&self, stream: TcpStream, address: SocketAddr, listener: usize, listener_name: &Arc<str>) {
+    /// Hands a fresh socket to the shard with the fewest connections, when that one takes it; drops it where there are
+    /// too many.
+    pub async fn hand_on(&self, stream: TcpStream, address: SocketAddr, listener: usize, listener_name: Arc<str>) {
         if self.count() >= self.max {
             tracing::warn!(%address, max = self.max, "a connection was turned away: max.connections is reached");
             return;
         }
         let fewest = self.shards.iter().min_by_key(|(count, _)| count.load(Ordering::Relaxed));
         let (Some((count, sender)), Ok(stream)) = (fewest, stream.into_std()) else { return };
+        // Fails where the shard has ended: so does the broker.
+        let Ok(place) = sender.reserve().await else { return };
         count.fetch_add(1, Ordering::Relaxed);
-        let accepted = Accepted { stream, address, listener, listener_name: listener_name.clone() };
-        if sender.try_send(accepted).is_err() {
-            // The shard does not keep up, or has ended: the client will try again.
-            count.fetch_sub(1, Ordering::Relaxed);
-        }
+        place.send(Accepted { stream, address, listener, listener_name });
     }
 
     fn closed(&self, shard: usize) {
@@ -101,7 +100,14 @@ async fn serve(server: Rc<Server>, accepted: Accepted) {
     let counters = state.counters.listener(listener);
     counters.connections_closed += 1;
     match closed {
-        Closed::BadInput(reason) => tracing::warn!(%address, reason, "a connection was closed for what it sent"),
+        Closed::BadInput(reason) => {
+            state.counters.frames_refused += 1;
+            tracing::warn!(%address, reason, "a connection was closed for what it sent");
+        }
+        Closed::Stalled => {
+            counters.connections_expired += 1;
+            tracing::warn!(%address, "a connection was closed: memory is short, and it held on to its share");
+        }
         Closed::Idle => counters.connections_expired += 1,
         Closed::Failed(error) => tracing::debug!(%address, %error, "a connection failed"),
         Closed::ByPeer | Closed::Stopping => {}

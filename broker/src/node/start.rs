@@ -153,7 +153,10 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
     for (index, binding) in bindings.into_iter().enumerate() {
         let (connections, shutdown) = (connections.clone(), shutdown.clone());
         runtime.spawn(async move {
-            let hand_on = move |stream, address, name: &Arc<str>| connections.hand_on(stream, address, index, name);
+            let hand_on = |stream, address, name| {
+                let connections = connections.clone();
+                async move { connections.hand_on(stream, address, index, name).await }
+            };
             Acceptor::new(binding).run(shutdown.requested(), hand_on).await;
         });
     }
