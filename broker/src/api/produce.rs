@@ -57,9 +57,7 @@ pub async fn handle(
                 (None, _) => Err((ErrorCode::InvalidRequiredAcks, None)),
                 (_, None) if version >= 13 => Err((ErrorCode::UnknownTopicId, None)),
                 (_, None) => Err((ErrorCode::UnknownTopicOrPartition, None)),
-                _ if request.transactional_id.is_some() => {
-                    Err((ErrorCode::InvalidTxnState, Some("transactions are not served yet".to_owned())))
-                }
+                _ if request.transactional_id.is_some() => Err(unserved_transaction()),
                 (_, Some(topic)) => check(topic, data.index, records, &connection.client_id),
             };
             let mut partition = PartitionProduceResponse { index: data.index, base_offset: -1, ..Default::default() };
@@ -98,11 +96,19 @@ fn check(
         let message = "a produce request holds more than one batch for one partition".to_owned();
         return Err((ErrorCode::InvalidRecord, Some(message)));
     }
+    if batch.is_transactional() {
+        // Also where the request names no transaction: nobody would ever end it, and read_committed would stop before it.
+        return Err(unserved_transaction());
+    }
     if batch.is_control() {
         let message = "clients do not write control batches".to_owned();
         return Err((ErrorCode::InvalidRecord, Some(message)));
     }
     Ok(Produce { partition: PartitionId { topic: topic.id, index }, batch })
+}
+
+fn unserved_transaction() -> (ErrorCode, Option<String>) {
+    (ErrorCode::InvalidTxnState, Some("transactions are not served yet".to_owned()))
 }
 
 fn valid_batch(records: &mut Bytes) -> Result<ValidBatch, BatchError> {
