@@ -26,6 +26,7 @@ pub use error::{Error, Warning};
 pub use groups::{Groups, Offsets, Producers, Transactions};
 pub use listeners::{Endpoint, Listener, Listeners};
 pub use logs::{Logs, Topics};
+pub use names::MILENA;
 pub use network::{Fetch, Network, Threads};
 pub use properties::{Entry, Place, Properties, SyntaxError};
 

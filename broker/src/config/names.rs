@@ -149,7 +149,8 @@ pub const KAFKA: &[&str] = &[
 /// this list with the change that makes it work.
 #[rustfmt::skip]
 pub const IDLE: &[&str] = &[
-    "broker.heartbeat.interval.ms", "broker.session.timeout.ms", "controller.quorum.election.timeout.ms",
+    "broker.heartbeat.interval.ms", "broker.session.timeout.ms", "compression.lz4.level",
+    "controller.quorum.election.timeout.ms",
     "controller.quorum.fetch.timeout.ms", "controller.quorum.request.timeout.ms", "inter.broker.listener.name",
     "log.cleaner.delete.retention.ms", "log.cleaner.max.compaction.lag.ms", "log.cleaner.min.cleanable.ratio",
     "log.cleaner.min.compaction.lag.ms", "log.flush.start.offset.checkpoint.interval.ms", "log.initial.task.delay.ms",
