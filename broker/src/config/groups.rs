@@ -63,8 +63,6 @@ pub struct Transactions {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Producers {
-    /// `producer.id.expiration.ms`: a producer that was silent so long is forgotten.
-    pub id_expiration_ms: i32,
     /// `producer.id.expiration.check.interval.ms`.
     pub id_expiration_check_interval_ms: i32,
 }
@@ -132,8 +130,9 @@ impl Transactions {
 
 impl Producers {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Error> {
+        // May change at run time: what is in effect, the image says.
+        reader.number("producer.id.expiration.ms", 86_400_000, 1..=INT)?;
         Ok(Self {
-            id_expiration_ms: reader.number("producer.id.expiration.ms", 86_400_000, 1..=INT)?,
             id_expiration_check_interval_ms: reader.number(
                 "producer.id.expiration.check.interval.ms",
                 600_000,
@@ -163,6 +162,6 @@ mod tests {
         assert_eq!((offsets.partitions, offsets.replication_factor, offsets.retention_minutes), (50, 3, 10_080));
         assert_eq!(Groups::read(&mut reader).unwrap().session_timeout_ms_max, 1_800_000);
         assert_eq!(Transactions::read(&mut reader).unwrap().timeout_ms_max, 900_000);
-        assert_eq!(Producers::read(&mut reader).unwrap().id_expiration_ms, 86_400_000);
+        assert_eq!(Producers::read(&mut reader).unwrap().id_expiration_check_interval_ms, 600_000);
     }
 }

@@ -154,7 +154,7 @@ pub const IDLE: &[&str] = &[
     "controller.quorum.fetch.timeout.ms", "controller.quorum.request.timeout.ms", "inter.broker.listener.name",
     "log.cleaner.delete.retention.ms", "log.cleaner.max.compaction.lag.ms", "log.cleaner.min.cleanable.ratio",
     "log.cleaner.min.compaction.lag.ms", "log.flush.start.offset.checkpoint.interval.ms", "log.initial.task.delay.ms",
-    "log.local.retention.bytes", "log.local.retention.ms", "log.preallocate", "log.remote.copy.lag.bytes",
+    "log.local.retention.bytes", "log.local.retention.ms", "log.remote.copy.lag.bytes",
     "log.remote.copy.lag.ms", "max.connections.per.ip", "max.incremental.fetch.session.cache.slots",
     "metadata.log.max.record.bytes.between.snapshots", "metadata.log.max.snapshot.interval.ms",
     "num.replica.fetchers", "offsets.commit.timeout.ms", "offsets.topic.compression.codec",

@@ -15,8 +15,6 @@ pub struct Network {
     pub request_budget_bytes: usize,
     /// `connections.max.idle.ms`; `None` (written as a negative number) never closes an idle connection.
     pub idle_ms_max: Option<i64>,
-    /// `max.connections`, over all listeners.
-    pub connections_max: usize,
     /// `max.connections.per.ip`.
     pub connections_per_ip_max: usize,
     /// `socket.send.buffer.bytes`; `None` (-1) leaves it to the kernel, as does absence: Kafka's 100 KiB would only
@@ -36,8 +34,6 @@ pub struct Threads {
     pub shards: usize,
     /// `background.threads`: the disk pool.
     pub disk: usize,
-    /// `num.recovery.threads.per.data.dir`.
-    pub recovery_per_dir: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -62,12 +58,14 @@ impl Network {
             }
             Ok(bytes) => bytes,
         };
+        // These two may change at run time: what is in effect, the image says.
+        size(reader, "max.connections", i32::MAX, 0)?;
+        reader.number("num.recovery.threads.per.data.dir", 2, 1..=1024)?;
         let idle = reader.number("connections.max.idle.ms", 600_000, i64::MIN..=i64::MAX)?;
         Ok(Self {
             request_bytes_max,
             request_budget_bytes,
             idle_ms_max: (idle >= 0).then_some(idle),
-            connections_max: size(reader, "max.connections", i32::MAX, 0)?,
             connections_per_ip_max: size(reader, "max.connections.per.ip", i32::MAX, 0)?,
             send_buffer_bytes: buffer(reader, "socket.send.buffer.bytes")?,
             receive_buffer_bytes: buffer(reader, "socket.receive.buffer.bytes")?,
@@ -83,7 +81,6 @@ impl Threads {
         Ok(Self {
             shards: reader.number("num.io.threads", cores.max(1), 1..=1024)?,
             disk: reader.number("background.threads", 10, 1..=1024)?,
-            recovery_per_dir: reader.number("num.recovery.threads.per.data.dir", 2, 1..=1024)?,
         })
     }
 }

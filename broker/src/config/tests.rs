@@ -55,7 +55,7 @@ fn kafkas_own_combined_mode_file_starts_a_node() {
     assert_eq!(config.node, Node { id: NodeId(1), rack: None });
     let advertised = config.listeners.broker[0].advertised.as_ref().unwrap();
     assert_eq!(advertised.to_string(), "localhost:9092");
-    assert_eq!(config.threads, Threads { shards: 8, disk: 10, recovery_per_dir: 1 });
+    assert_eq!(config.threads, Threads { shards: 8, disk: 10 });
     assert_eq!(config.logs.dirs, [PathBuf::from("/tmp/kraft-combined-logs")]);
     assert_eq!(config.statics["log.retention.hours"], "168");
     assert_eq!(config.http.as_ref().unwrap().to_string(), "0.0.0.0:9404");

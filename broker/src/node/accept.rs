@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::api::{Context, Dispatch};
 use crate::net::connection::Limits;
 use crate::net::{Budget, Closed, Connection, Peer};
+use crate::replication::Images;
 use crate::shard::Local;
 use crate::shutdown::Shutdown;
 
@@ -26,18 +27,16 @@ pub struct Accepted {
 }
 
 /// Connections in service, by shard, and the way to each shard.
-#[derive(Debug)]
 pub struct Connections {
     shards: Vec<(AtomicUsize, mpsc::Sender<Accepted>)>,
-    /// `max.connections`
-    max: usize,
+    images: Images,
 }
 
 impl Connections {
     /// For `shards` shards; each of the receivers goes to one shard's [`Server::run`].
-    pub fn new(shards: usize, max: usize) -> (Self, Vec<mpsc::Receiver<Accepted>>) {
+    pub fn new(shards: usize, images: Images) -> (Self, Vec<mpsc::Receiver<Accepted>>) {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(SOCKETS_WAITING_MAX)).unzip();
-        (Self { shards: senders.into_iter().map(|sender| (AtomicUsize::new(0), sender)).collect(), max }, receivers)
+        (Self { shards: senders.into_iter().map(|sender| (AtomicUsize::new(0), sender)).collect(), images }, receivers)
     }
 
     pub fn count(&self) -> usize {
@@ -47,8 +46,9 @@ impl Connections {
     /// Hands a fresh socket to the shard with the fewest connections, when that one takes it; drops it where there are
     /// too many.
     pub async fn hand_on(&self, stream: TcpStream, address: SocketAddr, listener: usize, listener_name: Arc<str>) {
-        if self.count() >= self.max {
-            tracing::warn!(%address, max = self.max, "a connection was turned away: max.connections is reached");
+        let max = self.images.current().broker_number("max.connections");
+        if self.count() as i64 >= max {
+            tracing::warn!(%address, max, "a connection was turned away: max.connections is reached");
             return;
         }
         let fewest = self.shards.iter().min_by_key(|(count, _)| count.load(Ordering::Relaxed));

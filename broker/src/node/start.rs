@@ -106,7 +106,7 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
     let shards = Shards::start(config.threads.shards, &state_config(&config, &disk, clock))?;
     let handle = shards.handle();
     let images = Images::new(controller.image().clone(), quorum.end() + -1);
-    let (connections, sockets) = Connections::new(handle.count(), config.network.connections_max);
+    let (connections, sockets) = Connections::new(handle.count(), images.clone());
     let connections = Arc::new(connections);
     let budget = Budget::new(config.network.request_budget_bytes);
     let observer =
@@ -119,16 +119,14 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
             }
         });
     }
-    let settings = Settings {
-        producer_expiration_ms: i64::from(config.producers.id_expiration_ms),
-        seed: u64::from(config.node.id.0.unsigned_abs()),
-    };
+    let settings = Settings::of(controller.image());
+    let threads_per_dir = usize::try_from(controller.image().broker_number("num.recovery.threads.per.data.dir"));
     let recovered = recovery::recover(
         controller.image(),
         config.node.id,
         &dirs,
         settings,
-        config.threads.recovery_per_dir * dirs.len(),
+        threads_per_dir.unwrap_or(1).saturating_mul(dirs.len()),
         observer.progress(),
         clock,
     )?;

@@ -29,6 +29,7 @@ struct NewPartition {
 }
 
 impl Reconciler {
+    /// `settings` are those that the partitions of this broker obey so far.
     pub fn new(node: NodeId, shards: Handle, dirs: Arc<[Arc<LogDir>]>, settings: Settings) -> Self {
         Self { node, shards, dirs, settings }
     }
@@ -36,8 +37,11 @@ impl Reconciler {
     /// Opens what is new and tells partitions who leads them and what they obey, one message a shard.
     pub async fn before_publish(&mut self, step: &Step) {
         let mut work: Vec<Vec<Work>> = (0..self.shards.count()).map(|_| Vec::new()).collect();
-        let settings = self.settings;
-        for topic in step.topics_reconfigured() {
+        let settings = Settings::of(&step.next);
+        let reconfigured: Vec<&Arc<TopicImage>> =
+            if settings == self.settings { step.topics_reconfigured().collect() } else { step.next.topics().collect() };
+        self.settings = settings;
+        for topic in reconfigured {
             for (index, partition) in topic.partitions() {
                 let id = PartitionId { topic: topic.id, index };
                 if partition.replicas.contains(&self.node) {

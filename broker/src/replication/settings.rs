@@ -1,5 +1,6 @@
 //! From a topic's effective configs to what its partitions obey.
 
+use metadata::Image;
 use metadata::configs::{CompressionType, TimestampType, TopicConfig};
 use model::{Codec, PartitionId};
 use partition::{Compression, FlushPolicy, TimestampBounds};
@@ -10,15 +11,23 @@ const TAIL_BYTES: usize = 64 << 10;
 const MEMORY_READ_BYTES: usize = 16 << 10;
 
 /// What is the same for all partitions of this broker.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `producer.id.expiration.ms`
-    pub producer_expiration_ms: i64,
+    producer_expiration_ms: i64,
     /// Draws each partition's share of `segment.jitter.ms`.
-    pub seed: u64,
+    seed: u64,
 }
 
 impl Settings {
+    /// What is in effect on `image`'s node.
+    pub fn of(image: &Image) -> Self {
+        Self {
+            producer_expiration_ms: image.broker_number("producer.id.expiration.ms"),
+            seed: u64::from(image.node().0.unsigned_abs()),
+        }
+    }
+
     /// What partition `id` of a topic with `topic`'s configs obeys.
     pub fn partition(&self, id: PartitionId, topic: &TopicConfig) -> partition::Config {
         let log = storage::Config {
@@ -27,6 +36,7 @@ impl Settings {
             segment_jitter_ms: self.jitter(id, topic.segment_jitter_ms.min(topic.segment_ms)),
             segment_index_bytes: unsigned(topic.segment_index_bytes),
             index_interval_bytes: unsigned(topic.index_interval_bytes),
+            preallocate: topic.preallocate,
             retention_ms: (topic.retention_ms >= 0).then_some(topic.retention_ms),
             retention_bytes: u64::try_from(topic.retention_bytes).ok(),
             delete: topic.cleanup_policy.delete,

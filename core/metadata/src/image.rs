@@ -165,6 +165,13 @@ impl Image {
         self.layers().broker_value(name)
     }
 
+    /// The effective number of the broker config called `name`, which must be a number with a default.
+    pub fn broker_number(&self, name: &str) -> i64 {
+        self.broker_value(name)
+            .and_then(|value| value.as_integer())
+            .expect("the table makes it a number with a default")
+    }
+
     /// What a topic without overrides has.
     pub fn topic_defaults(&self) -> &Arc<TopicConfig> {
         &self.topic_defaults

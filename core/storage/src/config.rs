@@ -15,6 +15,8 @@ pub struct Config {
     pub segment_index_bytes: u32,
     /// Bytes of log between two entries of an index [`index.interval.bytes`].
     pub index_interval_bytes: u32,
+    /// A new segment's file gets room for `segment_bytes` at once [`preallocate`].
+    pub preallocate: bool,
     /// Segments whose youngest record is older than this are removed [`retention.ms`]; `None` never.
     pub retention_ms: Option<i64>,
     /// The oldest segments are removed while the others still hold this much [`retention.bytes`]; `None` never.
@@ -41,6 +43,7 @@ impl Default for Config {
             segment_jitter_ms: 0,
             segment_index_bytes: 10 << 20,
             index_interval_bytes: 4096,
+            preallocate: false,
             retention_ms: Some(7 * DAY_MS),
             retention_bytes: None,
             delete: true,

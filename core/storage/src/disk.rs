@@ -28,6 +28,10 @@ pub trait File: Send + Sync + 'static {
     /// the pages are lost to the kernel's books, so asking again would lie.
     fn sync(&self) -> io::Result<()>;
 
+    /// Sets room aside for the file to grow to `len` bytes; it does not grow by that. [`File::truncate`] gives back what
+    /// was not used. A file system that cannot do it does nothing.
+    fn reserve(&self, len: u64) -> io::Result<()>;
+
     /// Cuts or extends the file to `len` bytes.
     fn truncate(&self, len: u64) -> io::Result<()>;
 

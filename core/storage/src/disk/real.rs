@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use model::TimestampMs;
+use rustix::io::Errno;
 
 use super::{BootId, Disk, File};
 use crate::mapped::Mapped;
@@ -67,7 +68,7 @@ impl File for RealFile {
                     position += written as u64;
                     IoSlice::advance_slices(&mut slices, written);
                 }
-                Err(rustix::io::Errno::INTR) => {}
+                Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -76,6 +77,13 @@ impl File for RealFile {
 
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, rustix::fs::FallocateFlags::KEEP_SIZE, 0, len) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
@@ -164,6 +172,24 @@ mod tests {
         assert_eq!(parse_boot("00000000-0000-0000-0000-0000000000ff\n").map(|id| id[15]), Some(255));
         assert_eq!(parse_boot("ff"), None);
         assert_eq!(parse_boot("not a boot id at all, but 32 long"), None);
+    }
+
+    #[test]
+    fn reserved_room_is_the_files_until_it_is_truncated() {
+        use std::os::unix::fs::MetadataExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let file = RealDisk::new([0; 16]).create(&path).unwrap();
+        file.reserve(1 << 20).unwrap();
+        let taken = || fs::metadata(&path).unwrap().blocks() * 512;
+        if taken() == 0 {
+            println!("skipped: this file system reserves nothing");
+            return;
+        }
+        assert_eq!((file.len().unwrap(), taken() >= 1 << 20), (0, true));
+        file.write_at(&mut [IoSlice::new(b"hello")], 0).unwrap();
+        file.truncate(5).unwrap();
+        assert_eq!((file.len().unwrap(), taken() < 1 << 20), (5, true));
     }
 
     #[test]

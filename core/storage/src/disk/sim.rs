@@ -278,6 +278,15 @@ impl File for SimFile {
         })
     }
 
+    /// Looks whether there is room; the room stays everybody's.
+    fn reserve(&self, len: u64) -> io::Result<()> {
+        self.with(|inner, id| {
+            let missing = len.saturating_sub(content(inner, id)?.bytes.len() as u64);
+            let has_room = inner.space.is_none_or(|space| missing <= space);
+            if has_room { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+        })
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.with(|inner, id| {
             let content = content(inner, id)?;

@@ -238,11 +238,18 @@ impl<D: Disk> Log<D> {
         let segment = self.segments.last_mut().expect("a log has an active segment");
         let position = segment.size;
         let file = segment.file(&self.disk, &self.dir)?;
-        let outcome = if self.run.len() <= FEW {
-            write::<D, { 2 * FEW }>(file, batches, &self.run, position)
+        let reserved = if position == 0 && self.config.preallocate {
+            file.reserve(self.config.segment_bytes.into())
         } else {
-            write::<D, { 2 * MANY }>(file, batches, &self.run, position)
+            Ok(())
         };
+        let outcome = reserved.and_then(|()| {
+            if self.run.len() <= FEW {
+                write::<D, { 2 * FEW }>(file, batches, &self.run, position)
+            } else {
+                write::<D, { 2 * MANY }>(file, batches, &self.run, position)
+            }
+        });
         if let Err(source) = outcome {
             let path = segment.path(&self.dir, names::LOG);
             let error = DiskError { operation: "append to", path, source };
@@ -266,10 +273,14 @@ impl<D: Disk> Log<D> {
 
     /// Cuts off what a write to a full disk left, so that a recovery does not find batches that were refused.
     fn take_back(&mut self, error: DiskError) -> DiskError {
+        self.cut_to_size().err().unwrap_or(error)
+    }
+
+    /// Ends the active segment's file where its batches do, and frees what was set aside for more.
+    fn cut_to_size(&mut self) -> Result<(), DiskError> {
         let segment = self.segments.last_mut().expect("a log has an active segment");
         let (size, path) = (segment.size, segment.path(&self.dir, names::LOG));
-        let cut = segment.file(&self.disk, &self.dir).and_then(|file| file.truncate(size).trying("truncate", &path));
-        cut.err().unwrap_or(error)
+        segment.file(&self.disk, &self.dir)?.truncate(size).trying("truncate", &path)
     }
 
     /// Takes back the staged batches of a write that failed.
@@ -324,6 +335,9 @@ impl<D: Disk> Log<D> {
             return Ok(());
         }
         next.file(&self.disk, &self.dir)?;
+        if self.config.preallocate {
+            self.cut_to_size()?;
+        }
         self.active_mut().seal();
         // Its file is opened again by whoever reads or syncs it.
         self.active_mut().rest();

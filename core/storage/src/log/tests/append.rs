@@ -4,6 +4,7 @@ use model::{LeaderEpoch, Offset, ProducerId, TimestampMs};
 
 use super::*;
 use crate::log::append::{AppendError, Refusal};
+use crate::names;
 use crate::producer_state::ProducerError;
 
 on_both_disks! {
@@ -181,4 +182,35 @@ fn a_follower_notes_markers_in_the_order_of_the_log<D: Disk>(rig: Rig<D>) {
     log.forget_decided(Offset(3));
     assert_eq!(log.offsets().first_unstable, Offset(2), "the second transaction is open");
     assert_eq!(log.producer(ProducerId(7)).unwrap().txn_first_offset, Some(Offset(2)));
+}
+
+#[test]
+fn a_segment_that_gets_no_room_takes_nothing_until_it_does() {
+    let rig = Rig::sim().with(|config| config.preallocate = true);
+    let mut log = rig.open();
+    rig.disk.set_space(Some(999));
+    let mut refused =
+        || log.append_as_leader(&mut [BatchSpec::default().build()], LeaderEpoch(0), NOW, &mut Vec::new());
+    assert!(matches!(refused(), Err(AppendError::NoSpace)));
+    assert!(matches!(refused(), Err(AppendError::NoSpace)));
+    rig.disk.set_space(Some(20_000));
+    append(&mut log, BatchSpec::default().build());
+    assert_eq!((log.offsets().end, spans(&mut log)), (Offset(1), vec![(0, 0)]));
+}
+
+#[test]
+fn a_segment_has_its_room_at_once_and_gives_back_what_it_did_not_need() {
+    use std::os::unix::fs::MetadataExt as _;
+    let rig = Rig::real().with(|config| (config.preallocate, config.segment_bytes) = (true, 1 << 20));
+    let taken = |base| std::fs::metadata(names::path(&rig.dir, Offset(base), names::LOG)).unwrap().blocks() * 512;
+    let mut log = rig.open();
+    append(&mut log, BatchSpec { value: 200_000, ..BatchSpec::default() }.build());
+    if taken(0) < 1 << 20 {
+        println!("skipped: this file system reserves nothing");
+        return;
+    }
+    append(&mut log, BatchSpec { value: 900_000, ..BatchSpec::default() }.build());
+    assert_eq!(log.segment_count(), 2);
+    assert!(taken(0) < 1 << 19 && taken(1) >= 1 << 20, "{} and {}", taken(0), taken(1));
+    assert_eq!(spans(&mut log), [(0, 0), (1, 1)]);
 }
