@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use broker::config::{Config, MILENA, Machine, Properties, Warning};
 use metadata::configs::{
-    BROKER_CONFIGS, BrokerConfig, ConfigDef, ConfigType, Rule, TOPIC_CONFIGS, UpdateMode, broker_config,
+    BROKER_CONFIGS, BrokerConfig, ConfigDef, ConfigType, Rule, TOPIC_CONFIGS, broker_config, changes_at_run_time,
 };
 use support::Client;
 use support::in_process::Broker;
@@ -224,16 +224,12 @@ fn state_of(row: &BrokerConfig) -> &'static str {
 
 #[test]
 fn the_page_has_every_broker_config_with_what_reading_it_tells() {
-    let update = |mode| match mode {
-        UpdateMode::ReadOnly => "no",
-        UpdateMode::PerBroker => "per broker",
-        UpdateMode::ClusterWide => "yes",
-    };
+    let update = |row| if changes_at_run_time(row) { "yes" } else { "no" };
     let expected: Vec<_> = BROKER_CONFIGS
         .iter()
         .map(|row| {
             let name = row.def.name.to_owned();
-            vec![name, default_of(&row.def), update(row.update).to_owned(), state_of(row).to_owned()]
+            vec![name, default_of(&row.def), update(row).to_owned(), state_of(row).to_owned()]
         })
         .collect();
     hold("compatibility.md", "### Broker configs", &expected);

@@ -22,7 +22,7 @@ pub use broker_table::BROKER_CONFIGS;
 pub use definition::{BrokerConfig, ConfigDef, ConfigError, ConfigType, Rule, TopicConfigDef, UpdateMode, Value};
 pub use describe::{ConfigSource, DescribedConfig, Synonym, describe_broker, describe_broker_default, describe_topic};
 pub use layers::Layers;
-pub use policy::{ConfigPolicy, Refusal};
+pub use policy::{ConfigPolicy, Refusal, changes_at_run_time};
 pub use topic_config::{CleanupPolicy, CompressionType, ThrottledReplicas, TimestampType, TopicConfig};
 pub use topic_table::TOPIC_CONFIGS;
 pub(crate) use validate::dynamic_broker_config;
