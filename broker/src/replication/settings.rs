@@ -10,6 +10,9 @@ const TAIL_BYTES: usize = 64 << 10;
 /// Reads up to this size are answered from memory; larger ones are sent from the file.
 const MEMORY_READ_BYTES: usize = 16 << 10;
 
+/// `max.decompressed.message.bytes` that no record is larger than: its default.
+const ANY_RECORD: i32 = i32::MAX - 8;
+
 /// What is the same for all partitions of this broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -54,7 +57,9 @@ impl Settings {
                 after_max_ms: topic.message_timestamp_after_max_ms,
             },
             compression: compression(topic),
-            inflated_bytes_max: usize::try_from(topic.max_decompressed_message_bytes).unwrap_or(usize::MAX),
+            compressed_record_bytes_max: Some(topic.max_decompressed_message_bytes)
+                .filter(|bytes| *bytes != ANY_RECORD)
+                .and_then(|bytes| usize::try_from(bytes).ok()),
             flush: FlushPolicy { messages: topic.flush_messages, ms: topic.flush_ms },
         }
     }

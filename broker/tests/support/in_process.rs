@@ -1,6 +1,7 @@
 //! A broker in this process.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use broker::cli::Running as _;
 use broker::config::{Config, Machine, Place, Properties};
@@ -11,8 +12,9 @@ use super::Client;
 /// One broker with its data in a folder of its own; stopped and removed when dropped.
 pub struct Broker {
     node: Option<Node>,
+    properties: Properties,
     address: SocketAddr,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Broker {
@@ -33,9 +35,21 @@ impl Broker {
         for (key, value) in set {
             properties.set(key, value, Place::CommandLine);
         }
-        let node = Node::start(Config::parse(&properties, &Machine::detect()).unwrap()).unwrap();
-        let address = node.addresses()[0];
-        Self { node: Some(node), address, _dir: dir }
+        let node = start(&properties);
+        Self { address: node.addresses()[0], node: Some(node), properties, dir }
+    }
+
+    /// Stops in order and starts again on the same data, on another port.
+    pub fn restart(&mut self) {
+        self.node.take().map(Node::stop).transpose().unwrap();
+        let node = start(&self.properties);
+        self.address = node.addresses()[0];
+        self.node = Some(node);
+    }
+
+    /// The folder of a partition.
+    pub fn folder(&self, topic: &str, partition: i32) -> PathBuf {
+        self.dir.path().join(format!("{topic}-{partition}"))
     }
 
     pub fn client(&self) -> Client {
@@ -45,6 +59,10 @@ impl Broker {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+fn start(properties: &Properties) -> Node {
+    Node::start(Config::parse(properties, &Machine::detect()).unwrap()).unwrap()
 }
 
 impl Drop for Broker {

@@ -133,6 +133,16 @@ impl Client {
 
     /// Records from `from` on, at least one batch where there is any; `Err` is the error code.
     pub fn fetch(&mut self, topic: &str, partition: i32, from: i64) -> io::Result<Result<Vec<Record>, i16>> {
+        let records = |batches: Vec<Batch>| {
+            let records = batches.iter().flat_map(|batch| batch.records(1 << 24).expect("a served batch can be read"));
+            let records = records.map(|record| record.expect("a served record can be read"));
+            records.filter(|record| record.offset.0 >= from).collect()
+        };
+        Ok(self.batches(topic, partition, from)?.map(records))
+    }
+
+    /// Whole batches from the one that holds `from` on, at least one where there is any; `Err` is the error code.
+    pub fn batches(&mut self, topic: &str, partition: i32, from: i64) -> io::Result<Result<Vec<Batch>, i16>> {
         let request = FetchRequest {
             max_wait_ms: 100,
             min_bytes: 1,
@@ -162,14 +172,12 @@ impl Client {
             return Ok(Err(data.error_code));
         }
         let mut bytes = data.records.and_then(Records::into_bytes).unwrap_or_default();
-        let mut records = Vec::new();
+        let mut batches = Vec::new();
         while let Ok(batch) = Batch::cut(&mut bytes) {
             batch.check_crc().expect("what is served is whole");
-            let all = batch.records(1 << 24).expect("a served batch can be read");
-            records
-                .extend(all.map(|record| record.expect("a served record can be read")).filter(|r| r.offset.0 >= from));
+            batches.push(batch);
         }
-        Ok(Ok(records))
+        Ok(Ok(batches))
     }
 
     /// All records of a partition from its start to the end that it has now.
@@ -186,6 +194,12 @@ impl Client {
     }
 }
 
+/// What the clock says.
+pub fn now() -> TimestampMs {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+    TimestampMs(now.as_millis() as i64)
+}
+
 /// A batch of one record.
 pub fn batch_of(value: &str, producer: Producer) -> Batch {
     batch_of_all(&[value], producer)
@@ -194,9 +208,8 @@ pub fn batch_of(value: &str, producer: Producer) -> Batch {
 /// A batch of a record for each of `values`.
 pub fn batch_of_all(values: &[impl AsRef<str>], producer: Producer) -> Batch {
     let mut builder = BatchBuilder::new().producer(producer);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
     for value in values {
-        builder.append(TimestampMs(now.as_millis() as i64), None, Some(value.as_ref().as_bytes()), &[]);
+        builder.append(now(), None, Some(value.as_ref().as_bytes()), &[]);
     }
     builder.finish().into_inner()
 }

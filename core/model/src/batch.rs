@@ -58,6 +58,8 @@ pub enum BatchError {
     Malformed(&'static str),
     #[error("records inflate beyond {limit} bytes")]
     TooLarge { limit: usize },
+    #[error("a record has {bytes} bytes once inflated, more than {limit}")]
+    RecordTooLarge { bytes: usize, limit: usize },
 }
 
 /// One batch: its 61 header bytes, owned so that they can be stamped, and its records, shared with the buffer

@@ -68,6 +68,8 @@ pub struct Records {
 /// A record's frame: where its fields lie. Bytes are relative to the record's start.
 struct Framed {
     size: usize,
+    /// Without the length that stands before it.
+    body_bytes: usize,
     timestamp_delta: i64,
     offset_delta: i32,
     key: Option<(usize, usize)>,
@@ -94,6 +96,21 @@ impl Batch {
             append_time: self.is_log_append_time().then(|| self.max_timestamp()),
             last_offset_delta: self.last_offset_delta(),
         })
+    }
+
+    /// Inflates the batch (at most to `limit` bytes) and looks for a record of more than `record_bytes_max`, its length not
+    /// counted.
+    pub fn check_record_sizes(&self, record_bytes_max: usize, limit: usize) -> Result<(), BatchError> {
+        let records = self.records(limit)?;
+        let mut rest = &records.bytes[..];
+        for _ in 0..self.record_count() {
+            let framed = frame(rest)?;
+            if framed.body_bytes > record_bytes_max {
+                return Err(BatchError::RecordTooLarge { bytes: framed.body_bytes, limit: record_bytes_max });
+            }
+            rest = &rest[framed.size..];
+        }
+        Ok(())
     }
 
     /// Walks the frames of an uncompressed batch without taking anything out: every record whole, as many as the
@@ -199,7 +216,7 @@ fn frame(bytes: &[u8]) -> Result<Framed, BatchError> {
     if !rest.is_empty() {
         return Err(BatchError::Malformed("a record is longer than its fields"));
     }
-    Ok(Framed { size, timestamp_delta, offset_delta, key, value, headers_at, headers })
+    Ok(Framed { size, body_bytes: length, timestamp_delta, offset_delta, key, value, headers_at, headers })
 }
 
 /// Bytes behind their length; `None` where the length is negative.

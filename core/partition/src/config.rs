@@ -13,8 +13,9 @@ pub struct Config {
     pub timestamps: TimestampBounds,
     /// `None`: batches stay as the producer packed them [`compression.type`].
     pub compression: Option<Compression>,
-    /// Limit of what one batch may inflate to where it must be inflated [`max.decompressed.message.bytes`].
-    pub inflated_bytes_max: usize,
+    /// The largest record that is taken inside a compressed batch; `None` takes any, and need not inflate the batch for
+    /// that [`max.decompressed.message.bytes`].
+    pub compressed_record_bytes_max: Option<usize>,
     pub flush: FlushPolicy,
 }
 
@@ -54,7 +55,7 @@ impl Default for Config {
             min_insync_replicas: 1,
             timestamps: TimestampBounds { before_max_ms: i64::MAX, after_max_ms: 3_600_000 },
             compression: None,
-            inflated_bytes_max: i32::MAX as usize,
+            compressed_record_bytes_max: None,
             flush: FlushPolicy { messages: i64::MAX, ms: i64::MAX },
         }
     }

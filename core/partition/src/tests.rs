@@ -194,6 +194,25 @@ fn size_and_time_limits_of_the_topic_are_kept() {
 }
 
 #[test]
+fn records_of_compressed_batches_are_measured_only_where_the_topic_bounds_them() {
+    let packed = |values: &[&str]| batch(values).recompress(Codec::Gzip, None, 1 << 20).unwrap();
+    let (small, large) = ("v".repeat(90), "v".repeat(100));
+    for (limit, taken) in [(None, true), (Some(200), true), (Some(100), false)] {
+        let mut partition = partition(Config { compressed_record_bytes_max: limit, ..Config::default() });
+        assert!(produce(&mut partition, packed(&[&small, &small, &small])).is_ok(), "each for itself is small");
+        assert!(produce(&mut partition, batch(&[&large])).is_ok(), "what is not compressed is bounded by its batch");
+        match produce(&mut partition, packed(&[&small, &large])) {
+            Ok(_) => assert!(taken, "{limit:?}"),
+            Err(error) => {
+                assert!(!taken, "{limit:?}: {error}");
+                let too_large = model::BatchError::RecordTooLarge { bytes: 107, limit: 100 };
+                assert_eq!(error, ProduceError::Batch(too_large));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_topic_with_a_codec_stores_every_batch_in_it() {
     let compression = Some(Compression { codec: Codec::Lz4, level: None });
     let mut partition = partition(Config { compression, ..Config::default() });
