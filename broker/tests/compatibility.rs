@@ -3,20 +3,24 @@
 //!
 //! `WRITE_DOCS=1 cargo test -p milena-broker --test compatibility` renews the tables; their notes stay.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use broker::config::{Config, MILENA, Machine, Properties, Warning};
-use metadata::configs::{
-    BROKER_CONFIGS, BrokerConfig, ConfigDef, ConfigType, Rule, TOPIC_CONFIGS, broker_config, changes_at_run_time,
-};
+use metadata::configs::{BROKER_CONFIGS, BrokerConfig, ConfigDef, ConfigType, Rule, TOPIC_CONFIGS, broker_config};
 use support::Client;
 use support::in_process::Broker;
 use wire::messages::api_versions::ApiVersionsRequest;
 use wire::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
-use wire::{ApiKey, ErrorCode};
+use wire::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use wire::{ApiKey, ErrorCode, Request};
 
 /// What a config does, in the page's words.
 const WORKS: &str = "works";
@@ -27,36 +31,50 @@ fn page(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
 }
 
-/// The rows of the table under `heading`, its head and rule left out, cells without their backquotes.
-fn rows(name: &str, heading: &str) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(page(name)).unwrap();
+/// Held while a page is read or written: tests run side by side.
+static PAGES: Mutex<()> = Mutex::new(());
+
+/// The rows of the table under `heading`, its head and rule left out, cells as they are written.
+fn written_rows(text: &str, name: &str, heading: &str) -> Vec<Vec<String>> {
     let section = text.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("{name} has no {heading:?}")).1;
     let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', "")).collect();
+    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     table.skip(2).map(cells).collect()
+}
+
+fn plain(cell: &str) -> String {
+    cell.replace('`', "")
+}
+
+/// The same without backquotes.
+fn rows(name: &str, heading: &str) -> Vec<Vec<String>> {
+    let _reading = PAGES.lock();
+    let text = std::fs::read_to_string(page(name)).unwrap();
+    written_rows(&text, name, heading).iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect()
 }
 
 /// Compares the first columns of a table with what they must be. Where it is asked for, writes them instead and keeps the other
 /// columns of each row, found by its first cell.
 fn hold(name: &str, heading: &str, expected: &[Vec<String>]) {
-    let found = rows(name, heading);
+    let _writing = PAGES.lock();
+    let path = page(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let found = written_rows(&text, name, heading);
     let columns = expected[0].len();
     if std::env::var_os("WRITE_DOCS").is_some() {
-        let path = page(name);
-        let text = std::fs::read_to_string(&path).unwrap();
         let (before, section) = text.split_once(&format!("\n{heading}\n")).unwrap();
         let start = section.find("\n|").unwrap() + 1;
         let head: String = section[start..].lines().take(2).map(|line| format!("{line}\n")).collect();
         let old: usize = section[start..].lines().take_while(|line| line.starts_with('|')).map(|l| l.len() + 1).sum();
-        let kept: BTreeMap<&str, &[String]> =
-            found.iter().map(|row| (row[0].as_str(), row.get(columns..).unwrap_or_default())).collect();
+        let kept: BTreeMap<String, &[String]> =
+            found.iter().map(|row| (plain(&row[0]), row.get(columns..).unwrap_or_default())).collect();
         let width = head.lines().next().unwrap().matches('|').count() - 1;
         let line = |row: &Vec<String>| {
             let mut cells = row.clone();
             if !cells[0].bytes().all(|b| b.is_ascii_digit()) {
                 cells[0] = format!("`{}`", cells[0]);
             }
-            cells.extend(kept.get(row[0].as_str()).into_iter().flat_map(|notes| notes.iter().cloned()));
+            cells.extend(kept.get(&row[0]).into_iter().flat_map(|notes| notes.iter().cloned()));
             cells.resize(width, String::new());
             format!("| {} |\n", cells.join(" | "))
         };
@@ -65,7 +83,8 @@ fn hold(name: &str, heading: &str, expected: &[Vec<String>]) {
         std::fs::write(&path, format!("{before}\n{heading}\n{}{head}{table}{after}", &section[..start])).unwrap();
         return;
     }
-    let told: Vec<Vec<String>> = found.into_iter().map(|row| row.into_iter().take(columns).collect()).collect();
+    let told: Vec<Vec<String>> =
+        found.iter().map(|row| row.iter().take(columns).map(|cell| plain(cell)).collect()).collect();
     for (told, expected) in told.iter().zip(expected) {
         assert_eq!(told, expected, "{name}, {heading}: renew it with WRITE_DOCS=1");
     }
@@ -110,6 +129,68 @@ fn an_api_that_the_page_calls_not_served_ends_its_connection_and_no_other() {
         assert!(client.receive().is_err(), "{}", row[1]);
     }
     assert_eq!(bystander.ask(0, &ApiVersionsRequest::default()).error_code, ErrorCode::None.code());
+}
+
+/// Sends an empty request in every version that is served; each must be answered, by an error or not.
+fn answers<R: Request + Default>(broker: &Broker, told: &mut BTreeMap<i16, (i16, i16)>) {
+    let (min, max) = told.remove(&R::KEY.code()).unwrap_or_else(|| panic!("{} is not advertised", R::KEY.name()));
+    for version in min.max(*R::VERSIONS.start())..=max {
+        let answer = broker.client().call(version, &R::default());
+        assert!(answer.is_ok(), "{} {version}: {:?}", R::KEY.name(), answer.err());
+    }
+}
+
+macro_rules! every_api_answers {
+    ($broker:expr, $told:expr, $($module:ident::$request:ident),*) => {
+        $(answers::<wire::messages::$module::$request>($broker, $told);)*
+    };
+}
+
+#[test]
+fn every_api_that_is_advertised_answers_in_every_version_served() {
+    let broker = Broker::start(&[]);
+    let answer = broker.client().ask(0, &ApiVersionsRequest::default());
+    let told = &mut answer.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
+    every_api_answers!(
+        &broker,
+        told,
+        fetch::FetchRequest,
+        list_offsets::ListOffsetsRequest,
+        metadata::MetadataRequest,
+        offset_commit::OffsetCommitRequest,
+        offset_fetch::OffsetFetchRequest,
+        find_coordinator::FindCoordinatorRequest,
+        join_group::JoinGroupRequest,
+        heartbeat::HeartbeatRequest,
+        leave_group::LeaveGroupRequest,
+        sync_group::SyncGroupRequest,
+        describe_groups::DescribeGroupsRequest,
+        list_groups::ListGroupsRequest,
+        api_versions::ApiVersionsRequest,
+        create_topics::CreateTopicsRequest,
+        delete_topics::DeleteTopicsRequest,
+        delete_records::DeleteRecordsRequest,
+        init_producer_id::InitProducerIdRequest,
+        offset_for_leader_epoch::OffsetForLeaderEpochRequest,
+        describe_configs::DescribeConfigsRequest,
+        alter_configs::AlterConfigsRequest,
+        describe_log_dirs::DescribeLogDirsRequest,
+        create_partitions::CreatePartitionsRequest,
+        delete_groups::DeleteGroupsRequest,
+        incremental_alter_configs::IncrementalAlterConfigsRequest,
+        offset_delete::OffsetDeleteRequest,
+        describe_cluster::DescribeClusterRequest,
+        describe_producers::DescribeProducersRequest,
+        list_config_resources::ListConfigResourcesRequest,
+        describe_topic_partitions::DescribeTopicPartitionsRequest
+    );
+    // An empty Produce asks for acks=0, which nothing answers.
+    let mut client = broker.client();
+    for version in 3..=told.remove(&ApiKey::Produce.code()).unwrap().1 {
+        let request = wire::messages::produce::ProduceRequest { acks: 1, ..Default::default() };
+        assert_eq!(client.ask(version, &request).responses, []);
+    }
+    assert!(told.is_empty(), "advertised and not asked: {told:?}");
 }
 
 fn type_of(kind: ConfigType) -> &'static str {
@@ -222,14 +303,34 @@ fn state_of(row: &BrokerConfig) -> &'static str {
     config.warnings.iter().find_map(about).unwrap_or(WORKS)
 }
 
+/// Whether a running broker would take a value of the config for all brokers.
+fn takes_at_run_time(client: &mut Client, row: &BrokerConfig) -> bool {
+    const BROKER: i8 = 4;
+    const SET: i8 = 0;
+    let config = AlterableConfig {
+        name: row.def.name.into(),
+        config_operation: SET,
+        value: Some(sample(row).into()),
+        ..Default::default()
+    };
+    let resource = AlterConfigsResource { resource_type: BROKER, configs: vec![config], ..Default::default() };
+    let request =
+        IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: true, ..Default::default() };
+    let answer = client.ask(1, &request);
+    assert!([ErrorCode::None.code(), ErrorCode::InvalidRequest.code()].contains(&answer.responses[0].error_code));
+    answer.responses[0].error_code == ErrorCode::None.code()
+}
+
 #[test]
 fn the_page_has_every_broker_config_with_what_reading_it_tells() {
-    let update = |row| if changes_at_run_time(row) { "yes" } else { "no" };
+    let broker = Broker::start(&[]);
+    let mut client = broker.client();
     let expected: Vec<_> = BROKER_CONFIGS
         .iter()
         .map(|row| {
             let name = row.def.name.to_owned();
-            vec![name, default_of(&row.def), update(row).to_owned(), state_of(row).to_owned()]
+            let at_run_time = if takes_at_run_time(&mut client, row) { "yes" } else { "no" };
+            vec![name, default_of(&row.def), at_run_time.to_owned(), state_of(row).to_owned()]
         })
         .collect();
     hold("compatibility.md", "### Broker configs", &expected);

@@ -1,5 +1,7 @@
 //! What producers are promised of their batches, asked over a socket of a broker in this process.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod support;
 
 use model::{BatchBuilder, Producer, ProducerEpoch, ProducerId, TimestampMs};
