@@ -77,8 +77,9 @@ impl State {
             if rested {
                 // A checkpoint may have opened files again.
                 slot.partition.rest_if_idle(now, 0);
-                slot.touched = false;
-                return false;
+                // One that must still be synced some day is looked at until it is.
+                slot.touched = slot.partition.flush_due().is_some();
+                return slot.touched;
             }
             tail_bytes += slot.partition.tail_bytes();
             true
@@ -136,5 +137,65 @@ impl State {
             Err(error) => slot.dir.fail(&error.to_string()),
         }
         self.carry_out(id, &mut effects);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::{BatchBuilder, LeaderEpoch, NodeId, TopicId};
+    use partition::{Acks, Config, FlushPolicy, Leadership, Partition, Ticket};
+    use storage::{OpenHints, RealDisk};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::disk_pool::DiskThreads;
+    use crate::log_dir::LogDir;
+    use crate::shard::{Slot, StateConfig};
+
+    #[test]
+    fn a_partition_that_nobody_uses_is_synced_when_its_topic_wants_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let threads = DiskThreads::start(1).unwrap();
+        let config = StateConfig {
+            clock: Clock,
+            disk: threads.pool(),
+            groups: coordinator::GroupConfig::default(),
+            tail_bytes_max: 0,
+            retention_interval_ms: i64::MAX,
+            checkpoint_interval_ms: i64::MAX,
+        };
+        let (mailbox, _kept) = tokio::sync::mpsc::channel(1);
+        let mut state = State::new(config, mailbox.downgrade());
+        let (now, id) = (state.now(), PartitionId { topic: TopicId([1; 16]), index: 0 });
+        let disk = RealDisk::new([0; 16]);
+        let node = NodeId(1);
+        let dir = Arc::new(LogDir::new(disk.clone(), folder.path().to_owned(), TopicId::ZERO, true));
+        let minute = Config { flush: FlushPolicy { messages: i64::MAX, ms: 60_000 }, ..Config::default() };
+        let opened = Partition::open(disk, folder.path().join("t-0"), node, minute, OpenHints::default(), now);
+        let topic: Arc<str> = "t".into();
+        let counters = state.counters.topic_slot(&topic);
+        state.install(id, Slot::new(topic, opened.unwrap().0, dir, counters));
+        let me: Arc<[NodeId]> = [node].into();
+        let (replicas, in_sync) = (me.clone(), me);
+        state.lead_by(
+            id,
+            Leadership { leader: Some(node), epoch: LeaderEpoch(0), partition_epoch: 0, replicas, in_sync },
+        );
+        let mut builder = BatchBuilder::new();
+        builder.append(now, None, Some(b"v"), &[]);
+        state.with(id, |slot, now, effects| {
+            slot.partition.produce(builder.finish(), Acks::All, Ticket(0), now, effects).unwrap().unwrap()
+        });
+        let due = state.slot(id).unwrap().partition.flush_due().unwrap();
+        assert!(due >= now + 60_000);
+        for later in [IDLE_MS, 2 * IDLE_MS, 59_000] {
+            state.look_after_touched(now + later, false);
+        }
+        assert!(state.slot(id).unwrap().partition.wants_flush(due));
+        state.look_after_touched(due, false);
+        assert!(!state.slot(id).unwrap().partition.wants_flush(due), "the sync is under way");
+        threads.stop();
     }
 }

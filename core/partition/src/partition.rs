@@ -202,9 +202,15 @@ impl<D: Disk> Partition<D> {
         effects.wake_all = true;
     }
 
+    /// When the topic wants synced what is not; `None` where everything is, or may stay as it is.
+    pub fn flush_due(&self) -> Option<TimestampMs> {
+        let ms = Some(self.config.flush.ms).filter(|ms| *ms != i64::MAX)?;
+        self.unsynced_since.map(|since| TimestampMs(since.0.saturating_add(ms)))
+    }
+
     /// Whether something stays unsynced for longer than the topic wants, or a closed segment was not synced yet.
     pub fn wants_flush(&self, now: TimestampMs) -> bool {
-        let overdue = self.unsynced_since.is_some_and(|since| now - since >= self.config.flush.ms);
+        let overdue = self.flush_due().is_some_and(|due| now >= due);
         !self.flushing && (overdue || self.log.has_unsynced_closed_segment())
     }
 
