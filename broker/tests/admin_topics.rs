@@ -10,7 +10,6 @@ use wire::messages::create_partitions::{CreatePartitionsAssignment, CreatePartit
 use wire::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use wire::messages::find_coordinator::FindCoordinatorRequest;
-use wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 
 const GONE: i16 = ErrorCode::UnknownTopicOrPartition as i16;
 const INVALID_REQUEST: i16 = ErrorCode::InvalidRequest as i16;
@@ -115,14 +114,6 @@ fn delete_records(client: &mut Client, version: i16, topic: &str, upto: &[(i32, 
     partitions.map(|partition| (partition.error_code, partition.low_watermark)).collect()
 }
 
-fn earliest(client: &mut Client, topic: &str) -> i64 {
-    let partition =
-        ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: -2, ..Default::default() };
-    let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition], ..Default::default() };
-    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
-    client.ask(7, &request).topics[0].partitions[0].offset
-}
-
 #[test]
 fn records_below_an_offset_are_deleted_and_only_committed_ones() {
     let broker = Broker::start(&[]);
@@ -140,10 +131,10 @@ fn records_below_an_offset_are_deleted_and_only_committed_ones() {
     }
     assert_eq!(delete_records(&mut client, 2, "t", &[(0, 4)]), [(0, 4)]);
     assert_eq!(delete_records(&mut client, 2, "t", &[(0, 2)]), [(0, 4)], "the start never goes back");
-    assert_eq!((earliest(&mut client, "t"), client.fetch("t", 0, 3).unwrap().unwrap_err()), (4, 1));
+    assert_eq!((client.earliest("t"), client.fetch("t", 0, 3).unwrap().unwrap_err()), (4, 1));
     assert_eq!(client.fetch("t", 0, 4).unwrap().unwrap()[0].value.as_deref(), Some(&b"4"[..]));
     assert_eq!(delete_records(&mut client, 2, "t", &[(0, -1)]), [(0, 10)]);
-    assert_eq!(earliest(&mut client, "t"), 10);
+    assert_eq!(client.earliest("t"), 10);
     assert_eq!(client.produce("t", 0, &batch_of("next", model::Producer::NONE)).unwrap(), Ok(10));
 }
 

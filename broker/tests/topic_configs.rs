@@ -4,13 +4,11 @@ mod support;
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use model::{Batch, BatchBuilder, Codec, Producer, TimestampMs};
-use support::admin::{DELETE, SET, TOPIC};
+use support::admin::{DELETE, SET, TOPIC, eventually};
 use support::in_process::Broker;
 use support::{Client, batch_of, bytes_of, now};
-use wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use wire::{ErrorCode, Records};
 
@@ -31,23 +29,6 @@ fn batch(bytes: usize, at: TimestampMs, codec: Codec) -> Batch {
 
 fn plain(bytes: usize) -> Batch {
     batch(bytes, now(), Codec::None)
-}
-
-/// Waits until `is_so`; fails with `what` where that takes forever.
-fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn earliest(client: &mut Client, topic: &str) -> i64 {
-    let partition =
-        ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: -2, ..Default::default() };
-    let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition], ..Default::default() };
-    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
-    client.ask(7, &request).topics[0].partitions[0].offset
 }
 
 /// Names of a folder's files that end so, sorted.
@@ -262,13 +243,13 @@ fn old_segments_go_by_age_and_by_size_and_not_where_the_policy_keeps_them() {
             client.produce(topic, 0, &old).unwrap().unwrap();
         }
     }
-    eventually("all of them are too old", || earliest(&mut client, "aged") == 4);
+    eventually("all of them are too old", || client.earliest("aged") == 4);
     // Removed while the others still hold so much: two of them do.
-    eventually("the oldest are too much", || earliest(&mut client, "sized") == 1);
+    eventually("the oldest are too much", || client.earliest("sized") == 1);
     // The same round looked at these.
-    assert_eq!((earliest(&mut client, "kept"), earliest(&mut client, "all")), (0, 0));
+    assert_eq!((client.earliest("kept"), client.earliest("all")), (0, 0));
     client.set(TOPIC, "all", "retention.ms", "30000");
-    eventually("a changed retention takes effect", || earliest(&mut client, "all") == 4);
+    eventually("a changed retention takes effect", || client.earliest("all") == 4);
     assert_eq!(client.produce("aged", 0, &plain(10)).unwrap(), Ok(4));
 }
 
@@ -282,7 +263,7 @@ fn removed_files_stay_for_the_delay_of_their_topic() {
             (0, None)
         );
         client.produce(topic, 0, &batch(10, TimestampMs(now().0 - 60_000), Codec::None)).unwrap().unwrap();
-        eventually("the record is too old", || earliest(&mut client, topic) == 1);
+        eventually("the record is too old", || client.earliest(topic) == 1);
     }
     eventually("its files go at once", || files(&broker.folder("soon", 0), ".deleted").is_empty());
     assert_eq!(files(&broker.folder("late", 0), ".log.deleted"), ["00000000000000000000.log.deleted"]);

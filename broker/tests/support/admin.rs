@@ -1,5 +1,7 @@
 //! Administration in few words.
 
+use std::time::{Duration, Instant};
+
 use wire::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use wire::messages::describe_configs::{
     DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResult,
@@ -7,6 +9,7 @@ use wire::messages::describe_configs::{
 use wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
+use wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponseTopic};
 
 use super::Client;
@@ -21,6 +24,15 @@ pub const SET: i8 = 0;
 pub const DELETE: i8 = 1;
 pub const APPEND: i8 = 2;
 pub const SUBTRACT: i8 = 3;
+
+/// Waits until `is_so`; fails with `what` where that takes forever.
+pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
 
 /// An error code and its message.
 pub type Told = (i16, Option<String>);
@@ -111,5 +123,14 @@ impl Client {
     /// The value of one config of a resource.
     pub fn value(&mut self, kind: i8, name: &str, key: &str) -> Option<String> {
         self.config(kind, name, key).value.map(|value| value.to_string())
+    }
+
+    /// The first offset of a topic's partition 0.
+    pub fn earliest(&mut self, topic: &str) -> i64 {
+        let partition =
+            ListOffsetsPartition { partition_index: 0, current_leader_epoch: -1, timestamp: -2, ..Default::default() };
+        let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition], ..Default::default() };
+        let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+        self.ask(7, &request).topics[0].partitions[0].offset
     }
 }
