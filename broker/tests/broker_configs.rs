@@ -1,5 +1,7 @@
 //! Broker configs that change at run time: what follows for topics and for the broker, and that a restart keeps them.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
 mod support;
 
 use model::{Producer, ProducerEpoch, ProducerId};

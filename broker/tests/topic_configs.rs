@@ -1,5 +1,7 @@
 //! What each topic config does, on a running broker: it is set, and clients or the files show what follows.
 
+#![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
+
 mod support;
 
 use std::os::unix::fs::MetadataExt as _;
