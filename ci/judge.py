@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Compares what a client's test suite did with what it is known to do.
 
-    judge.py RESULTS EXPECTED BASELINE [RERUN]      prints a verdict, exit code 1 when something is not as written down
-    judge.py --failed RESULTS EXPECTED BASELINE     prints the names of failures that nobody expected, one a line
+    judge.py RESULTS EXPECTED BASELINE [RERUN...]            prints a verdict, exit code 1 when something is not as written down
+    judge.py --failed RESULTS EXPECTED BASELINE [RERUN...]   prints the names of failures that nobody expected, one a line
 
-RESULTS and RERUN are results.tsv files (state, name, seconds, reason), BASELINE the same of a run against Apache Kafka. RERUN
-holds second tries, which count. EXPECTED has a line `name  # reason` for each test that does not pass, and `name  # flaky: reason`
+RESULTS and RERUN are results.tsv files (state, name, seconds, reason), BASELINE the same of a run against Apache Kafka. A RERUN
+holds further tries: the last one counts. EXPECTED has a line `name  # reason` for each test that does not pass, and `name  # flaky: reason`
 for one that may pass or not. A test that passes on Apache Kafka and is skipped or missing here counts as not passed.
 """
 import os
@@ -40,7 +40,9 @@ def main(arguments):
     only_names = arguments[0] == "--failed"
     arguments = arguments[only_names:]
     ran, known, there = results(arguments[0]), expected(arguments[1]), results(arguments[2])
-    again = results(arguments[3]) if len(arguments) > 3 else {}
+    again = {}
+    for path in arguments[3:]:
+        again.update(results(path))
     wrong, notes, passed = [], [], 0
     for name in sorted(set(ran) | set(known) | {n for n, (state, _) in there.items() if state == "pass"}):
         first, why = ran.get(name, ("missing", "did not run"))
@@ -49,7 +51,7 @@ def main(arguments):
         if state == "pass":
             passed += 1
             if first != "pass":
-                notes.append(f"second try  {name}")
+                notes.append(f"later try   {name}")
             if name in known and not known[name].startswith("flaky:"):
                 wrong.append(("stale", name, f"passes now, but is listed: {known[name]}"))
         elif name in known:
