@@ -9,6 +9,7 @@ pub mod versions;
 
 mod alter_configs;
 mod api_versions;
+mod broker_loggers;
 mod by_shard;
 mod config_resource;
 mod create_partitions;

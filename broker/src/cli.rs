@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::telemetry::logging::Loggers;
 
 /// A partitioned, replicated, durable log that speaks Apache Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -43,7 +44,7 @@ pub trait Running {
 }
 
 /// Runs what the command line asks for, to its end. An error is one line on stderr and exit code 1.
-pub fn run<N: Running>(cli: Cli, start: impl FnOnce(Config) -> anyhow::Result<N>) -> ExitCode {
+pub fn run<N: Running>(cli: Cli, start: impl FnOnce(Config, Loggers) -> anyhow::Result<N>) -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args, start).map(|()| ExitCode::SUCCESS),
         Command::Dev(args) => dev::run(&args, start).map(|()| ExitCode::SUCCESS),

@@ -24,6 +24,7 @@ use crate::log_dir::LogDir;
 use crate::quorum::SingleVoter;
 use crate::shard::Shards;
 use crate::shutdown::Trigger;
+use crate::telemetry::logging::Loggers;
 
 /// A running broker with its controller.
 pub struct Node {
@@ -45,8 +46,8 @@ pub struct Node {
 impl Node {
     /// Starts a node; returns when clients are served. An error leaves nothing running, and no directory of another
     /// node touched.
-    pub fn start(config: Config) -> anyhow::Result<Self> {
-        start::start(config)
+    pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Self> {
+        start::start(config, loggers)
     }
 
     /// Where each broker listener really listens, in their order.

@@ -3,8 +3,10 @@
 
 mod support;
 
+use support::Client;
 use support::admin::{APPEND, BROKER, BROKER_LOGGER, CLIENT_METRICS, DELETE, GROUP, SET, SUBTRACT, TOPIC, Told};
 use support::in_process::Broker;
+use support::process::Process;
 use wire::ErrorCode;
 use wire::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResource, AlterableConfig};
 use wire::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResource};
@@ -82,6 +84,9 @@ fn every_kind_of_resource_is_described_or_refused() {
         (BROKER, "x", told(invalid, "Broker id must be an integer, but it is: x")),
         (GROUP, "", told(invalid, "Group name must not be empty")),
         (CLIENT_METRICS, "", told(invalid, "Client metrics subscription name must not be empty")),
+        (BROKER_LOGGER, "", told(invalid, "Broker id must not be empty")),
+        (BROKER_LOGGER, "x", told(invalid, "Broker id must be an integer, but it is: x")),
+        (BROKER_LOGGER, "2", told(invalid, "Unexpected broker id, expected 1 but received 2")),
         (3, "x", told(invalid, "Unsupported resource type: 3")),
     ] {
         let answer = client.describe(kind, name, &[]);
@@ -245,6 +250,52 @@ fn replacing_configs_unsets_what_is_not_named() {
     ] {
         let answer = client.ask(2, &request).responses.remove(0);
         assert_eq!((answer.error_code, answer.error_message.map(|why| why.to_string())), error);
+    }
+}
+
+#[test]
+fn levels_of_loggers_are_described_set_and_taken_back() {
+    let broker = Broker::start(&[]);
+    let mut client = broker.client();
+    let (root, shard) = ("root", "broker::shard");
+    let loggers = client.describe(BROKER_LOGGER, "1", &[]).configs;
+    assert!(loggers.len() > 10 && loggers.iter().all(|one| (one.config_source, one.read_only) == (6, false)));
+    let mut levels = |changes: &[(&str, i8, &str)]| {
+        assert_eq!(client.alter(BROKER_LOGGER, "1", changes), (0, None));
+        [root, shard].map(|name| client.value(BROKER_LOGGER, "1", name).unwrap_or_default())
+    };
+    assert_eq!(levels(&[]), ["INFO", "INFO"]);
+    assert_eq!(levels(&[(root, SET, "WARN"), (shard, SET, "DEBUG")]), ["WARN", "DEBUG"]);
+    assert_eq!(levels(&[(shard, DELETE, "")]), ["WARN", "WARN"]);
+    let (invalid, config) = (ErrorCode::InvalidRequest, ErrorCode::InvalidConfig);
+    let loud = "Cannot set the log level of root to LOUD as it is not a supported log level. \
+                Valid log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN";
+    for (id, change, error) in [
+        ("1", (root, SET, "LOUD"), told(config, loud)),
+        ("1", (root, DELETE, ""), told(invalid, "Removing the log level of the root logger is not allowed")),
+        ("1", (root, APPEND, "INFO"), told(invalid, "APPEND operation is not allowed for the BROKER_LOGGER resource")),
+        ("1", ("nope", SET, "INFO"), told(config, "Logger nope does not exist!")),
+        ("x", (root, SET, "INFO"), told(invalid, "Node id must be an integer, but it is: x")),
+        ("2", (root, SET, "INFO"), told(invalid, "Unexpected node id. Expected 1, but received 2")),
+    ] {
+        assert_eq!(client.alter(BROKER_LOGGER, id, &[(shard, SET, "TRACE"), change]), error);
+    }
+    assert_eq!(client.value(BROKER_LOGGER, "1", shard).as_deref(), Some("WARN"), "all or nothing");
+}
+
+#[test]
+fn a_level_that_a_client_sets_decides_what_the_process_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut broker = Process::new(folder.path(), "");
+    for level in ["INFO", "ERROR"] {
+        broker.start();
+        let mut client = Client::connect(broker.address()).unwrap();
+        client.set(BROKER_LOGGER, "1", "root", level);
+        drop(client);
+        assert_eq!(broker.stop(), Some(0));
+        let log = broker.log();
+        let stopped = log.lines().filter(|line| line.contains("stopped")).count();
+        assert_eq!(stopped, 1, "the first life says so and the second does not: {log}");
     }
 }
 

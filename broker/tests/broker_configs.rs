@@ -12,7 +12,7 @@ use wire::ErrorCode;
 use wire::messages::describe_producers::{DescribeProducersRequest, TopicRequest};
 
 fn produce(client: &mut Client, topic: &str, bytes: usize) -> Result<(), i16> {
-    client.produce(topic, 0, &batch_of(&"v".repeat(bytes), Producer::NONE)).unwrap().map(|_| ())
+    client.produce(topic, 0, &batch_of(&"v".repeat(bytes), Producer::NONE)).expect("an answer").map(|_| ())
 }
 
 #[test]

@@ -35,14 +35,11 @@ fn plain(bytes: usize) -> Batch {
 
 /// Names of a folder's files that end so, sorted.
 fn files(folder: &Path, suffix: &str) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let entries = std::fs::read_dir(folder).expect("a partition has a folder");
+    let names = entries.map(|entry| entry.expect("a folder can be listed").file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| name.ends_with(suffix)).collect();
     names.sort();
     names
-}
-
-fn size(path: &Path) -> u64 {
-    std::fs::metadata(path).unwrap().len()
 }
 
 /// Configs of topic `t` while `work` runs; they are unset afterwards.
@@ -207,7 +204,8 @@ fn an_index_has_an_entry_each_time_the_interval_is_passed() {
         }
     }
     broker.restart();
-    let entries = |topic| size(&broker.folder(topic, 0).join("00000000000000000000.index")) / 8;
+    let index = |topic| broker.folder(topic, 0).join("00000000000000000000.index");
+    let entries = |topic| std::fs::metadata(index(topic)).unwrap().len() / 8;
     assert_eq!((entries("close"), entries("wide")), (49, 4));
 }
 

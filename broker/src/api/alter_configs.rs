@@ -12,7 +12,7 @@ use super::dispatch::Connection;
 
 /// Changes each resource for itself: all of it or nothing.
 pub async fn handle(context: &Context, _: &Connection, request: AlterConfigsRequest, _: i16) -> AlterConfigsResponse {
-    let items = request.resources.iter().map(|resource| item(context, resource)).collect();
+    let items = request.resources.iter().map(|resource| item(context, resource).into()).collect();
     let outcomes = config_resource::alter(context, request.validate_only, items, Controller::replace_configs).await;
     let responses = request.resources.iter().zip(outcomes).map(|(resource, outcome)| answer(resource, outcome));
     AlterConfigsResponse { responses: responses.collect(), ..Default::default() }

@@ -38,21 +38,42 @@ pub fn to_alter(kind: i8, name: &str, node: NodeId) -> Result<ConfigResource, Re
     }
 }
 
-/// Lets the controller decide on those of `items` that it can be asked about; one outcome per item.
+/// One resource of a request.
+pub enum Item<T> {
+    /// The controller is to decide on it.
+    Ask(ConfigResource, T),
+    /// It is done, or refused, without the controller.
+    Settled(Result<(), Refused>),
+}
+
+impl<T> From<Result<(ConfigResource, T), Refused>> for Item<T> {
+    fn from(item: Result<(ConfigResource, T), Refused>) -> Self {
+        match item {
+            Ok((resource, change)) => Self::Ask(resource, change),
+            Err(refused) => Self::Settled(Err(refused)),
+        }
+    }
+}
+
+/// Lets the controller decide on those of `items` that it is to be asked about; one outcome per item.
 pub async fn alter<T: Send + 'static>(
     context: &Context,
     validate_only: bool,
-    items: Vec<Result<(ConfigResource, T), Refused>>,
+    items: Vec<Item<T>>,
     decide: impl FnOnce(&Controller, Vec<(ConfigResource, T)>) -> Decision<Vec<Result<(), CommandError>>> + Send + 'static,
 ) -> Vec<Result<(), Refused>> {
     let mut asked = Vec::with_capacity(items.len());
-    let mut outcomes: Vec<Result<(), Refused>> =
-        items.into_iter().map(|item| item.map(|item| asked.push(item))).collect();
+    let settled = items.into_iter().map(|item| match item {
+        Item::Settled(outcome) => Some(outcome),
+        Item::Ask(resource, change) => {
+            asked.push((resource, change));
+            None
+        }
+    });
+    let settled: Vec<Option<Result<(), Refused>>> = settled.collect();
     let count = asked.len();
     let altered = context.controller.submit(validate_only, move |controller, _| decide(controller, asked)).await;
     let altered = altered.unwrap_or_else(|error| vec![Err(error.into()); count]);
-    for (outcome, altered) in outcomes.iter_mut().filter(|outcome| outcome.is_ok()).zip(altered) {
-        *outcome = altered.map_err(|error| (error.to_code(), error.message().to_owned()));
-    }
-    outcomes
+    let mut altered = altered.into_iter().map(|one| one.map_err(|error| (error.to_code(), error.message().to_owned())));
+    settled.into_iter().map(|one| one.or_else(|| altered.next()).expect("each item asked has its answer")).collect()
 }

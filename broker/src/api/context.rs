@@ -16,6 +16,7 @@ use crate::disk_pool::DiskPool;
 use crate::log_dir::LogDir;
 use crate::replication::{Images, Published};
 use crate::shard::Local;
+use crate::telemetry::logging::Loggers;
 
 /// What was configured and concerns requests.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub struct Context {
     pub controller: Client,
     pub dirs: Arc<[Arc<LogDir>]>,
     pub disk: DiskPool,
+    pub loggers: Loggers,
     /// A block of producer ids of this shard: the next one, and the end.
     pub producer_ids: Cell<(i64, i64)>,
 }

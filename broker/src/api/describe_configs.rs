@@ -9,6 +9,7 @@ use wire::messages::describe_configs::{
     DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
+use super::broker_loggers;
 use super::config_resource::{BROKER, BROKER_LOGGER, CLIENT_METRICS, GROUP, Refused, TOPIC};
 use super::context::Context;
 use super::dispatch::Connection;
@@ -24,7 +25,7 @@ pub async fn handle(
     let image = context.image();
     let (synonyms, documentation) = (request.include_synonyms, request.include_documentation);
     let results = request.resources.into_iter().map(|resource| {
-        let described = describe(&image, &resource);
+        let described = describe(context, &image, &resource, synonyms, documentation);
         let mut result = DescribeConfigsResult {
             resource_type: resource.resource_type,
             resource_name: resource.resource_name,
@@ -33,7 +34,7 @@ pub async fn handle(
         };
         match described {
             Ok(configs) => {
-                result.configs = configs.into_iter().map(|config| line(config, synonyms, documentation)).collect();
+                result.configs = configs;
             }
             Err((code, why)) => {
                 result.error_code = code.code();
@@ -45,22 +46,36 @@ pub async fn handle(
     DescribeConfigsResponse { results: results.collect(), ..Default::default() }
 }
 
-fn describe(image: &Image, resource: &DescribeConfigsResource) -> Result<Vec<DescribedConfig>, Refused> {
+fn describe(
+    context: &Context,
+    image: &Image,
+    resource: &DescribeConfigsResource,
+    synonyms: bool,
+    documentation: bool,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
     let name = resource.resource_name.as_str();
     let keys = resource.configuration_keys.as_ref();
     let keys: Option<Vec<String>> = keys.map(|keys| keys.iter().map(ToString::to_string).collect());
+    if resource.resource_type == BROKER_LOGGER {
+        return broker_loggers::describe(context, name, keys.as_deref());
+    }
+    let configs = configs(image, resource.resource_type, name, keys.as_deref())?;
+    Ok(configs.into_iter().map(|config| line(config, synonyms, documentation)).collect())
+}
+
+fn configs(image: &Image, kind: i8, name: &str, keys: Option<&[String]>) -> Result<Vec<DescribedConfig>, Refused> {
     let refuse = |why: String| Err((ErrorCode::InvalidRequest, why));
-    match resource.resource_type {
+    match kind {
         TOPIC => {
             topic_name::validate(name).map_err(|error| (error.to_code(), error.message().to_owned()))?;
             match image.topic_by_name(name) {
-                Some(topic) => Ok(describe_topic(&image.topic_layers(topic), keys.as_deref())),
+                Some(topic) => Ok(describe_topic(&image.topic_layers(topic), keys)),
                 None => Err((ErrorCode::UnknownTopicOrPartition, String::new())),
             }
         }
-        BROKER if name.is_empty() => Ok(describe_broker_default(&image.layers(), keys.as_deref())),
+        BROKER if name.is_empty() => Ok(describe_broker_default(&image.layers(), keys)),
         BROKER => match name.parse::<i32>() {
-            Ok(id) if id == image.node().0 => Ok(describe_broker(&image.layers(), keys.as_deref())),
+            Ok(id) if id == image.node().0 => Ok(describe_broker(&image.layers(), keys)),
             Ok(id) => {
                 refuse(format!("Unexpected broker id, expected {} or empty string, but received {id}", image.node()))
             }
@@ -70,7 +85,6 @@ fn describe(image: &Image, resource: &DescribeConfigsResource) -> Result<Vec<Des
         GROUP if name.is_empty() => refuse("Group name must not be empty".to_owned()),
         // Neither is kept yet, so that none of them has a config.
         CLIENT_METRICS | GROUP => Ok(Vec::new()),
-        BROKER_LOGGER => refuse("This broker does not serve the configs of its loggers yet.".to_owned()),
         other => refuse(format!("Unsupported resource type: {other}")),
     }
 }

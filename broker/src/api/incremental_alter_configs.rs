@@ -1,14 +1,15 @@
 //! IncrementalAlterConfigs (44): configs of a resource one by one: set, deleted, or their lists made longer or shorter.
 //! KIP-339.
 
-use metadata::{ConfigChange, ConfigOp, ConfigResource, Controller};
+use metadata::{ConfigChange, ConfigOp, Controller};
 use wire::ErrorCode;
 use wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterConfigsResourceResponse, AlterableConfig, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse,
 };
 
-use super::config_resource::{self, Refused};
+use super::broker_loggers;
+use super::config_resource::{self, BROKER_LOGGER, Item, Refused};
 use super::context::Context;
 use super::dispatch::Connection;
 
@@ -19,16 +20,21 @@ pub async fn handle(
     request: IncrementalAlterConfigsRequest,
     _: i16,
 ) -> IncrementalAlterConfigsResponse {
-    let items = request.resources.iter().map(|resource| item(context, resource)).collect();
+    let items = request.resources.iter().map(|resource| item(context, resource, request.validate_only)).collect();
     let outcomes = config_resource::alter(context, request.validate_only, items, Controller::alter_configs).await;
     let responses = request.resources.iter().zip(outcomes).map(|(resource, outcome)| answer(resource, outcome));
     IncrementalAlterConfigsResponse { responses: responses.collect(), ..Default::default() }
 }
 
-fn item(context: &Context, resource: &AlterConfigsResource) -> Result<(ConfigResource, Vec<ConfigChange>), Refused> {
-    let meant = config_resource::to_alter(resource.resource_type, &resource.resource_name, context.config.node_id)?;
-    let changes: Result<_, Refused> = resource.configs.iter().map(change).collect();
-    Ok((meant, changes?))
+fn item(context: &Context, resource: &AlterConfigsResource, validate_only: bool) -> Item<Vec<ConfigChange>> {
+    let changes: Result<Vec<ConfigChange>, Refused> = resource.configs.iter().map(change).collect();
+    let name = &resource.resource_name;
+    if resource.resource_type == BROKER_LOGGER {
+        let outcome = changes.and_then(|changes| broker_loggers::alter(context, name, &changes, validate_only));
+        return Item::Settled(outcome);
+    }
+    let meant = config_resource::to_alter(resource.resource_type, name, context.config.node_id);
+    meant.and_then(|meant| Ok((meant, changes?))).into()
 }
 
 fn change(config: &AlterableConfig) -> Result<ConfigChange, Refused> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail, ensure};
 use super::Running;
 use super::signals::Signals;
 use crate::config::{Config, Machine, Place, Properties};
-use crate::telemetry::logging;
+use crate::telemetry::logging::{self, Loggers};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -37,12 +37,12 @@ struct Topic {
     replication_factor: Option<i16>,
 }
 
-pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config) -> anyhow::Result<N>) -> anyhow::Result<()> {
+pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config, Loggers) -> anyhow::Result<N>) -> anyhow::Result<()> {
     let config = config(args, &Machine::detect())?;
-    logging::init(config.log_format, "warn")?;
+    let loggers = logging::init(config.log_format, "warn")?;
     let signals = Signals::listen()?;
     let told = (config.logs.dirs.clone(), config.http.clone());
-    let node = start(config)?;
+    let node = start(config, loggers)?;
     if let Err(error) = create_topics(&node, &args.topics) {
         // What was wrong with the topic is the news; a failed stop would only hide it.
         let _ = node.stop();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Running;
 use super::signals::Signals;
 use crate::config::Config;
-use crate::telemetry::logging;
+use crate::telemetry::logging::{self, Loggers};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -17,11 +17,11 @@ pub struct Args {
     set: Vec<(String, String)>,
 }
 
-pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config) -> anyhow::Result<N>) -> anyhow::Result<()> {
+pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config, Loggers) -> anyhow::Result<N>) -> anyhow::Result<()> {
     let config = Config::load(&args.config, &args.set)?;
-    logging::init(config.log_format, "info")?;
+    let loggers = logging::init(config.log_format, "info")?;
     let signals = Signals::listen()?;
-    let node = start(config)?;
+    let node = start(config, loggers)?;
     signals.wait();
     node.stop()
 }

@@ -31,6 +31,7 @@ use crate::replication::settings::Settings;
 use crate::replication::{Images, Publisher, Reconciler};
 use crate::shard::{Handle, Shards, Slot, StateConfig};
 use crate::shutdown::{self, Shutdown};
+use crate::telemetry::logging::Loggers;
 
 /// Threads of the control runtime: it idles most of the time.
 const CONTROL_THREADS: usize = 1;
@@ -43,7 +44,7 @@ const SPACE_EVERY: Duration = Duration::from_secs(1);
 /// Idle connections may stay for years where no limit is set.
 const NO_LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
 
-pub fn start(config: Config) -> anyhow::Result<Node> {
+pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
     let started = Instant::now();
     let clock = Clock;
     for warning in &config.warnings {
@@ -143,6 +144,7 @@ pub fn start(config: Config) -> anyhow::Result<Node> {
         cluster_id: &cluster_id,
         images,
         dirs: dirs.clone(),
+        loggers,
         budget,
         shutdown: shutdown.clone(),
     };
@@ -307,6 +309,7 @@ struct Parts<'a> {
     config: &'a Config,
     clock: Clock,
     cluster_id: &'a str,
+    loggers: Loggers,
     images: Images,
     dirs: Arc<[Arc<LogDir>]>,
     budget: Budget,
@@ -339,6 +342,7 @@ async fn serve(
         let (budget, shutdown, limits) = (parts.budget.clone(), parts.shutdown.clone(), limits.clone());
         let (controller, connections, disk, clock) =
             (controller.clone(), connections.clone(), disk.pool(), parts.clock);
+        let loggers = parts.loggers.clone();
         let started = shards.spawn(shard, move |local| {
             let context = Context {
                 config: api,
@@ -349,6 +353,7 @@ async fn serve(
                 controller,
                 dirs,
                 disk,
+                loggers,
                 producer_ids: Cell::new((0, 0)),
             };
             let server = Server { context: Rc::new(context), limits, budget, shutdown, connections };

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use broker::cli::Running as _;
 use broker::config::{Config, Machine, Place, Properties};
 use broker::node::Node;
+use broker::telemetry::logging::Loggers;
 
 use super::Client;
 
@@ -62,7 +63,7 @@ impl Broker {
 }
 
 fn start(properties: &Properties) -> Node {
-    Node::start(Config::parse(properties, &Machine::detect()).unwrap()).unwrap()
+    Node::start(Config::parse(properties, &Machine::detect()).unwrap(), Loggers::detached()).unwrap()
 }
 
 impl Drop for Broker {
