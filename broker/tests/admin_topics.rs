@@ -10,6 +10,7 @@ use wire::messages::create_partitions::{CreatePartitionsAssignment, CreatePartit
 use wire::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use wire::messages::find_coordinator::FindCoordinatorRequest;
+use wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 
 const GONE: i16 = ErrorCode::UnknownTopicOrPartition as i16;
 const INVALID_REQUEST: i16 = ErrorCode::InvalidRequest as i16;
@@ -224,4 +225,22 @@ fn partitions_that_cannot_be_are_refused_with_the_reason() {
     assert_eq!((twice.len(), twice[0].error_code), (1, INVALID_REQUEST));
     assert_eq!(twice[0].error_message.as_deref(), Some("Duplicate topic name."));
     assert_eq!(client.topic("t").partitions.len(), 2);
+}
+
+#[test]
+fn a_topic_made_by_being_asked_for_is_there_at_the_second_question() {
+    let broker = Broker::start(&[("num.partitions", "2")]);
+    let mut client = broker.client();
+    let named = MetadataRequestTopic { name: Some("new".into()), ..Default::default() };
+    let mut request =
+        MetadataRequest { topics: Some(vec![named]), allow_auto_topic_creation: false, ..Default::default() };
+    let mut ask = |request: &MetadataRequest| {
+        let topic = client.ask(9, request).topics.remove(0);
+        (topic.error_code, topic.partitions.iter().filter(|partition| partition.leader_id == 1).count())
+    };
+    assert_eq!(ask(&request), (GONE, 0));
+    assert_eq!(ask(&request), (GONE, 0), "nobody allowed it yet");
+    request.allow_auto_topic_creation = true;
+    assert_eq!(ask(&request), (GONE, 0));
+    assert_eq!(ask(&request), (ErrorCode::None.code(), 2));
 }

@@ -66,7 +66,8 @@ pub async fn handle(
     response
 }
 
-/// Creates those of `topics` that are missing, where `may_create`; says of each what stands in the way of an answer.
+/// Creates those of `topics` that are missing, where `may_create`; says of each what stands in the way of an answer. A
+/// topic made just now stands in the way of its own: the client asks again, and finds it.
 async fn create_missing(context: &Context, topics: &[MetadataRequestTopic], may_create: bool) -> Vec<ErrorCode> {
     let mut errors = Vec::with_capacity(topics.len());
     for topic in topics {
@@ -84,8 +85,8 @@ async fn create_missing(context: &Context, topics: &[MetadataRequestTopic], may_
             ErrorCode::UnknownTopicOrPartition
         } else {
             match context.create_missing_topic(name).await {
-                // Kafka answers before the topic has a leader; ours has one by now.
-                Ok(()) => ErrorCode::None,
+                // Kafka answers before the topic is there, and tests of clients count on hearing so once.
+                Ok(()) => ErrorCode::UnknownTopicOrPartition,
                 Err((code, _)) => code,
             }
         });
@@ -100,7 +101,7 @@ fn answer(image: &Image, wanted: MetadataRequestTopic, error: ErrorCode) -> Meta
         (Some(name), false) => image.topic_by_name(name),
         (None, false) => None,
     };
-    if let Some(topic) = found {
+    if let Some(topic) = found.filter(|_| error == ErrorCode::None) {
         return describe(image, topic);
     }
     let code = match (error, by_id) {
