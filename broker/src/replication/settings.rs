@@ -92,3 +92,54 @@ fn compression(topic: &TopicConfig) -> Option<Compression> {
     };
     Some(Compression { codec, level })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use metadata::configs::Properties;
+    use model::{NodeId, TopicId};
+
+    use super::*;
+
+    fn image(file: &[(&str, &str)]) -> Image {
+        let file = file.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Image::empty(NodeId(1), Arc::new(file.collect::<Properties>()))
+    }
+
+    #[test]
+    fn partitions_get_shares_of_the_jitter_that_stay_theirs() {
+        let image = image(&[("log.roll.ms", "10000"), ("log.roll.jitter.ms", "99999")]);
+        let shares = || {
+            let settings = Settings::of(&image);
+            let share = |index| {
+                let id = PartitionId { topic: TopicId([7; 16]), index };
+                settings.partition(id, image.topic_defaults()).log.segment_jitter_ms
+            };
+            (0..50).map(share).collect::<Vec<i64>>()
+        };
+        let first = shares();
+        assert!(first.iter().all(|share| (0..10_000).contains(share)), "{first:?}");
+        assert!(first.iter().collect::<std::collections::BTreeSet<_>>().len() > 40, "{first:?}");
+        assert_eq!(shares(), first);
+    }
+
+    #[test]
+    fn limits_that_mean_none_are_none() {
+        let id = PartitionId { topic: TopicId([7; 16]), index: 0 };
+        let of = |file: &[(&str, &str)]| {
+            let image = image(file);
+            Settings::of(&image).partition(id, image.topic_defaults())
+        };
+        let default = of(&[]);
+        assert_eq!((default.log.retention_ms, default.log.retention_bytes), (Some(604_800_000), None));
+        assert_eq!((default.compression, default.compressed_record_bytes_max), (None, None));
+        let forever = of(&[("log.retention.ms", "-1"), ("log.retention.bytes", "5"), ("compression.type", "gzip")]);
+        assert_eq!((forever.log.retention_ms, forever.log.retention_bytes), (None, Some(5)));
+        assert_eq!(forever.compression, Some(Compression { codec: Codec::Gzip, level: None }));
+        let zstd = of(&[("compression.type", "zstd"), ("compression.zstd.level", "-5")]);
+        assert_eq!(zstd.compression, Some(Compression { codec: Codec::Zstd, level: Some(-5) }));
+        assert_eq!(of(&[("max.decompressed.message.bytes", "7")]).compressed_record_bytes_max, Some(7));
+        assert_eq!(of(&[("producer.id.expiration.ms", "9")]).log.producer_expiration_ms, 9);
+    }
+}

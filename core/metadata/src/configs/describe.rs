@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::definition::TopicConfigDef;
 use super::layers::Layers;
 use super::policy::changes_at_run_time;
 use super::validate::dynamic_broker_config;
@@ -132,8 +133,14 @@ fn broker_line(layers: &Layers<'_>, name: &str, shown: impl Fn(ConfigSource) -> 
         read_only: row.is_none_or(|row| !changes_at_run_time(row)),
         sensitive,
         synonyms,
-        doc: None,
+        doc: doc_of_topics(name),
     }
+}
+
+/// A broker config that is the default of a topic config, in the same unit, means what that one does.
+fn doc_of_topics(name: &str) -> Option<&'static str> {
+    let gives_default = |row: &&TopicConfigDef| row.synonyms.contains(&(name, 1));
+    TOPIC_CONFIGS.iter().find(gives_default).map(|row| row.doc)
 }
 
 #[cfg(test)]
@@ -199,6 +206,12 @@ mod tests {
         assert_eq!(line("ssl.key.password").source, ConfigSource::StaticBroker);
         assert!(line("my.plugin.token").sensitive && line("my.plugin.token").kind.is_none());
         assert_eq!(line("num.partitions").value.as_deref(), Some("7"));
+        assert!(line("log.retention.ms").doc.is_some_and(|doc| doc.contains("kept")));
+        assert_eq!(
+            (line("log.retention.hours").doc, line("num.partitions").doc),
+            (None, None),
+            "hours are not its unit"
+        );
         assert!(line("num.partitions").read_only);
     }
 
