@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::telemetry::logging::Loggers;
@@ -45,6 +46,7 @@ pub trait Running {
 
 /// Runs what the command line asks for, to its end. An error is one line on stderr and exit code 1.
 pub fn run<N: Running>(cli: Cli, start: impl FnOnce(Config, Loggers) -> anyhow::Result<N>) -> ExitCode {
+    raise_descriptor_limit();
     let done = match cli.command {
         Command::Serve(args) => serve::run(&args, start).map(|()| ExitCode::SUCCESS),
         Command::Dev(args) => dev::run(&args, start).map(|()| ExitCode::SUCCESS),
@@ -54,6 +56,13 @@ pub fn run<N: Running>(cli: Cli, start: impl FnOnce(Config, Loggers) -> anyhow::
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Lets this process open as many files and sockets as it may: shells and service managers begin with few. It runs on
+/// with what it has where the system says no.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// Writes to stdout at once. A reader that went away (`dev | head`) is no reason to fall over.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use bytes::{BufMut as _, Bytes};
 use wire::header::{RequestHeader, ResponseHeader};
+use wire::reader::AMPLIFICATION;
 use wire::{ApiKey, Message, Reader, Splice, Writer};
 
 use super::context::Context;
@@ -166,6 +167,12 @@ impl Dispatch {
 }
 
 impl Service for Dispatch {
+    fn cost(&self, frame: &Bytes) -> usize {
+        // A produce request is records, which are not decoded; others are structure, of which a decoder makes more.
+        let is_produce = frame.first_chunk() == Some(&ApiKey::Produce.code().to_be_bytes());
+        if is_produce { frame.len() } else { frame.len() * (1 + AMPLIFICATION) }
+    }
+
     async fn call(&mut self, frame: Bytes, reply: &mut Output) -> Verdict {
         let started = Instant::now();
         let head = match Self::head(&frame) {

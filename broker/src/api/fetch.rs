@@ -19,14 +19,15 @@ use crate::shard::{Fetched, ProgressWait, Read};
 
 type Plan = ReadPlan<RealDisk>;
 
-/// One partition of the request at hand.
+/// One partition of the request at hand. All that a waiting request keeps of it.
 struct Part {
     key: Key,
     wanted: Wanted,
-    /// `None` where the topic or partition is not known.
-    id: Option<PartitionId>,
-    outcome: Result<Fetched, ErrorCode>,
+    id: Result<PartitionId, ErrorCode>,
 }
+
+/// What was read of one partition.
+type Outcome = Result<Fetched, ErrorCode>;
 
 /// Answers a fetch; the regions go where the response's external records are, in their order.
 pub async fn handle(
@@ -53,7 +54,7 @@ pub async fn handle(
             return (FetchResponse { error_code: code.code(), ..Default::default() }, Vec::new());
         }
     };
-    let mut parts: Vec<Part> = match kind {
+    let parts: Vec<Part> = match kind {
         Kind::Full { .. } => wanted.into_iter().map(|(key, wanted)| part(context, key, wanted)).collect(),
         Kind::Incremental { session_id } => match connection.sessions.get(session_id) {
             Some(session) => {
@@ -67,30 +68,33 @@ pub async fn handle(
     let limit = usize::try_from(request.max_bytes).unwrap_or(0).min(context.config.fetch_bytes_max);
     let least = i64::from(request.min_bytes).min(limit as i64);
     let patience = Duration::from_millis(request.max_wait_ms.max(0) as u64);
-    read(context, &mut parts, isolation, limit, None).await;
-    if !enough(&parts, least) && !patience.is_zero() {
-        let wait = ProgressWait::new(least - bytes(&parts));
+    // It may wait for long, and others with it: what it does not need any more goes now.
+    drop(request);
+    let mut outcomes = read(context, &parts, isolation, limit, None).await;
+    if !enough(&outcomes, least) && !patience.is_zero() {
+        let wait = ProgressWait::new(least - bytes(&outcomes));
         // Watched first and read again after, so that nothing slips through between.
-        read(context, &mut parts, isolation, limit, Some(&wait)).await;
-        if !enough(&parts, least) {
+        outcomes = read(context, &parts, isolation, limit, Some(&wait)).await;
+        if !enough(&outcomes, least) {
+            outcomes = Vec::new();
             let _ = tokio::time::timeout(patience, wait.done()).await;
             wait.cancel();
-            read(context, &mut parts, isolation, limit, None).await;
+            outcomes.extend(read(context, &parts, isolation, limit, None).await);
         } else {
             wait.cancel();
         }
     }
-    respond(connection, kind, parts, limit, by_id)
+    respond(connection, kind, parts, outcomes, limit, by_id)
 }
 
 /// Bytes ready to be sent.
-fn bytes(parts: &[Part]) -> i64 {
-    parts.iter().filter_map(|part| part.outcome.as_ref().ok()).map(|fetched| fetched.plan.len() as i64).sum()
+fn bytes(outcomes: &[Outcome]) -> i64 {
+    outcomes.iter().flatten().map(|fetched| fetched.plan.len() as i64).sum()
 }
 
 /// Whether the answer can go: bytes enough, or something to tell that cannot wait.
-fn enough(parts: &[Part], least: i64) -> bool {
-    parts.is_empty() || parts.iter().any(|part| part.outcome.is_err()) || bytes(parts) >= least
+fn enough(outcomes: &[Outcome], least: i64) -> bool {
+    outcomes.is_empty() || outcomes.iter().any(Result::is_err) || bytes(outcomes) >= least
 }
 
 fn part(context: &Context, key: Key, wanted: Wanted) -> Part {
@@ -107,20 +111,21 @@ fn part(context: &Context, key: Key, wanted: Wanted) -> Part {
     let id = topic
         .filter(|topic| topic.partition(key.index).is_some())
         .map(|topic| PartitionId { topic: topic.id, index: key.index });
-    Part { key, wanted, id, outcome: Err(unknown) }
+    Part { key, wanted, id: id.ok_or(unknown) }
 }
 
-/// Reads every known partition anew, one message a shard; with `wait`, its partitions are watched from that moment.
+/// Reads every known partition anew, one message a shard; with `wait`, its partitions are watched from that moment. Gives
+/// an outcome for each part, in their order.
 async fn read(
     context: &Context,
-    parts: &mut [Part],
+    parts: &[Part],
     isolation: Isolation,
     limit: usize,
     wait: Option<&Arc<ProgressWait>>,
-) {
+) -> Vec<Outcome> {
     let shards = &context.shards;
     let reads = parts.iter().enumerate().filter_map(|(place, part)| {
-        let partition = part.id?;
+        let partition = part.id.ok()?;
         let read = Read {
             partition,
             from: part.wanted.fetch_offset,
@@ -137,16 +142,15 @@ async fn read(
         let reply = shards.begin(shard, move |state| state.read(&work, isolation, wait.as_ref())).await;
         waiting.push((places, reply));
     }
+    // A shard that does not answer has ended.
+    let unread = |part: &Part| Err(part.id.err().unwrap_or(ErrorCode::NotLeaderOrFollower));
+    let mut outcomes: Vec<Outcome> = parts.iter().map(unread).collect();
     for (places, reply) in waiting {
-        match reply.result().await {
-            Ok(outcomes) => {
-                for (place, outcome) in places.into_iter().zip(outcomes) {
-                    parts[place].outcome = outcome.map_err(|error: FetchError| error.to_code());
-                }
-            }
-            Err(_) => places.into_iter().for_each(|place| parts[place].outcome = Err(ErrorCode::NotLeaderOrFollower)),
+        for (place, outcome) in places.into_iter().zip(reply.result().await.into_iter().flatten()) {
+            outcomes[place] = outcome.map_err(|error: FetchError| error.to_code());
         }
     }
+    outcomes
 }
 
 /// Cuts the plans to the whole answer's limit, and says what the session's client does not know yet.
@@ -154,6 +158,7 @@ fn respond(
     connection: &mut Connection,
     kind: Kind,
     parts: Vec<Part>,
+    outcomes: Vec<Outcome>,
     limit: usize,
     by_id: bool,
 ) -> (FetchResponse, Vec<Region>) {
@@ -166,9 +171,9 @@ fn respond(
     let mut regions = Vec::new();
     let mut left = limit;
     let mut first = true;
-    for part in parts {
+    for (part, outcome) in parts.into_iter().zip(outcomes) {
         let mut data = PartitionData { partition_index: part.key.index, ..Default::default() };
-        let told = match part.outcome {
+        let told = match outcome {
             Ok(fetched) => {
                 data.high_watermark = fetched.high_watermark.0;
                 data.last_stable_offset = fetched.last_stable_offset.0;

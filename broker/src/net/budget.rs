@@ -89,8 +89,11 @@ impl Charge {
         if counted > self.bytes {
             shared.used.fetch_add(counted - self.bytes, Ordering::Relaxed);
         } else if counted < self.bytes {
-            shared.used.fetch_sub(self.bytes - counted, Ordering::Relaxed);
-            shared.released.notify_waiters();
+            let before = shared.used.fetch_sub(self.bytes - counted, Ordering::Relaxed);
+            // Nobody waits while there is room.
+            if before >= shared.limit {
+                shared.released.notify_waiters();
+            }
         }
         self.bytes = counted;
     }

@@ -13,6 +13,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -32,6 +33,8 @@ const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
 const SEND_AT_BYTES: usize = 256 << 10;
 /// A buffer for large requests is kept for so long in case another one follows.
 const KEEP_BUFFER: Duration = Duration::from_secs(1);
+/// A client that hung up while its request waits has the request given up after this.
+const GRACE_WHEN_GONE: Duration = Duration::from_millis(200);
 /// While memory is short, a client that neither sends the rest of its request nor takes its answers has so long.
 const PATIENCE_WHEN_SHORT: Duration = Duration::from_secs(5);
 
@@ -54,6 +57,9 @@ pub enum Verdict {
 
 /// Answers frames of one connection.
 pub trait Service {
+    /// Bytes of memory that `frame` and what is made of it may take until it is answered.
+    fn cost(&self, frame: &Bytes) -> usize;
+
     /// Answers one `frame` (without its length) by writing one response frame to `reply`.
     fn call(&mut self, frame: Bytes, reply: &mut Output) -> impl Future<Output = Verdict>;
 }
@@ -141,17 +147,16 @@ impl Connection {
                     return Ok(Closed::BadInput(reason));
                 }
             };
-            let frame_bytes = frame.len();
+            let cost = service.cost(&frame);
             let verdict = {
-                let call = service.call(frame, &mut reply);
-                tokio::pin!(call);
+                let mut call = pin!(service.call(frame, &mut reply));
                 match std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
                     Poll::Ready(verdict) => verdict,
                     Poll::Pending => {
-                        self.charge.set(self.buf.len() + frame_bytes);
+                        self.charge.set(self.buf.len() + cost);
                         // The answer takes time: what is ready must not wait for it.
                         self.send_pending().await?;
-                        call.await
+                        self.while_connected(call).await?
                     }
                 }
             };
@@ -165,6 +170,26 @@ impl Connection {
             }
             if self.pending.held_bytes() >= SEND_AT_BYTES {
                 self.send_pending().await?;
+            }
+        }
+    }
+
+    /// Waits for an answer, but not for long once the client has hung up: nobody would take it.
+    async fn while_connected<T>(&self, mut call: Pin<&mut impl Future<Output = T>>) -> Result<T, Closed> {
+        tokio::select! {
+            biased;
+            answer = &mut call => return Ok(answer),
+            () = self.hung_up() => {}
+        }
+        tokio::time::timeout(GRACE_WHEN_GONE, call).await.map_err(|_| Closed::ByPeer)
+    }
+
+    async fn hung_up(&self) {
+        loop {
+            match self.stream.ready(Interest::READABLE).await {
+                // Its next request waits to be read; whether it is still there shows behind that only.
+                Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(GRACE_WHEN_GONE).await,
+                _ => return,
             }
         }
     }
@@ -328,6 +353,10 @@ mod tests {
     const HUGE_BYTES: usize = 24 << 20;
 
     impl Service for Echo {
+        fn cost(&self, frame: &Bytes) -> usize {
+            frame.len()
+        }
+
         async fn call(&mut self, frame: Bytes, reply: &mut Output) -> Verdict {
             match &frame[..frame.len().min(4)] {
                 b"bad" => return Verdict::Close("it was bad"),

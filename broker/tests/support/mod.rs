@@ -8,7 +8,7 @@ pub mod process;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use model::{Batch, BatchBuilder, Producer, Record, TimestampMs};
@@ -89,6 +89,15 @@ impl Client {
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
+    }
+
+    /// Says that nothing more comes from this side.
+    pub fn finish(&mut self) -> io::Result<()> {
+        match self.stream.shutdown(std::net::Shutdown::Write) {
+            // The other side was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            other => other,
+        }
     }
 
     pub fn receive(&mut self) -> io::Result<Bytes> {
@@ -198,6 +207,15 @@ impl Client {
 pub fn now() -> TimestampMs {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
     TimestampMs(now.as_millis() as i64)
+}
+
+/// Waits until `holds`, which `what` names.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A batch of one record.

@@ -1,6 +1,7 @@
 //! A broker in a process of its own, that can be killed.
 
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,22 +14,31 @@ const START: Duration = Duration::from_secs(30);
 pub struct Process {
     dir: PathBuf,
     port: u16,
+    http_port: u16,
+    /// Words for a shell, run before the broker in its process.
+    limits: String,
     child: Option<Child>,
 }
 
 impl Process {
-    /// Prepares a broker with its data below `dir`; `settings` are lines of its properties file.
+    /// Prepares a broker with its data below `dir`; `settings` are lines of its properties file, over the usual ones.
     pub fn new(dir: &Path, settings: &str) -> Self {
-        let port = free_port();
+        let (port, http_port) = (free_port(), free_port());
         let text = format!(
             "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
              listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0\n\
              controller.quorum.voters=1@127.0.0.1:0\nlog.dirs={}\noffsets.topic.replication.factor=1\n\
-             group.initial.rebalance.delay.ms=0\nmilena.http.listener=\n{settings}\n",
+             group.initial.rebalance.delay.ms=0\nmilena.http.listener=127.0.0.1:{http_port}\n{settings}\n",
             dir.join("data").display()
         );
         std::fs::write(dir.join("server.properties"), text).expect("write the properties");
-        Self { dir: dir.to_owned(), port, child: None }
+        Self { dir: dir.to_owned(), port, http_port, limits: String::new(), child: None }
+    }
+
+    /// Has a shell run `limits`, such as a `ulimit`, before each start.
+    pub fn limited(mut self, limits: &str) -> Self {
+        limits.clone_into(&mut self.limits);
+        self
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -45,7 +55,12 @@ impl Process {
     pub fn spawn(&mut self) {
         let binary = std::env::var("MILENA_BROKER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_milena-broker").to_owned());
         let log = File::options().create(true).append(true).open(self.dir.join("server.log")).expect("open the log");
-        let child = Command::new(binary)
+        let mut command = Command::new(&binary);
+        if !self.limits.is_empty() {
+            command = Command::new("sh");
+            command.arg("-c").arg(format!("{}; exec \"$0\" \"$@\"", self.limits)).arg(&binary);
+        }
+        let child = command
             .arg("serve")
             .arg("--config")
             .arg(self.dir.join("server.properties"))
@@ -76,18 +91,67 @@ impl Process {
 
     /// Ends it in order; gives its exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        let mut child = self.child.take().expect("it runs");
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("ask it to stop");
-        child.wait().expect("wait for its end").code()
+        self.signal(rustix::process::Signal::TERM);
+        self.ended()
     }
 
-    /// Resident memory, bytes.
-    pub fn resident_bytes(&self) -> u64 {
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.as_ref().expect("it runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("signal it");
+    }
+
+    /// Waits until it has ended; gives its exit code.
+    pub fn ended(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it runs");
+        let deadline = Instant::now() + START;
+        loop {
+            match child.try_wait().expect("ask for the process") {
+                Some(status) => return status.code(),
+                None if Instant::now() > deadline => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    panic!("the broker does not end: {}", self.log());
+                }
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().expect("ask for the process").is_none())
+    }
+
+    /// Memory that its heap and stacks take now, bytes; what is mapped from files, its own code for one, not counted.
+    pub fn memory_bytes(&self) -> u64 {
         let pid = self.child.as_ref().expect("it runs").id();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("read its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("a process has memory");
         line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number of kB") * 1024
+    }
+
+    /// The sum of a metric over its labels, those with all of `labels` in them.
+    pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.http_port)).expect("metrics are served");
+        let request = "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).expect("ask for metrics");
+        let mut page = String::new();
+        stream.read_to_string(&mut page).expect("read metrics");
+        let ours = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        };
+        let values: Vec<f64> = page
+            .lines()
+            .filter(ours)
+            .map(|line| line.rsplit(' ').next().unwrap_or_default().parse().expect("a metric is a number"))
+            .collect();
+        assert!(!values.is_empty(), "{name} {labels:?} is among the metrics");
+        values.iter().sum()
+    }
+
+    /// Lines of its log that hold `text`.
+    pub fn log_lines(&self, text: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(text)).count()
     }
 
     /// What it has logged.
