@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model::TopicId;
+use parking_lot::Mutex;
 use storage::RealDisk;
 
 /// Shared by all who have partitions in it.
@@ -20,11 +21,22 @@ pub struct LogDir {
     /// A write or a sync failed.
     failed: AtomicBool,
     partitions: AtomicUsize,
+    /// What [`LogDir::check_space`] saw last.
+    space: Mutex<Option<(u64, u64)>>,
 }
 
 impl LogDir {
     pub fn new(disk: RealDisk, path: PathBuf, id: TopicId, was_clean: bool) -> Self {
-        Self { disk, path, id, was_clean, full: false.into(), failed: false.into(), partitions: 0.into() }
+        Self {
+            disk,
+            path,
+            id,
+            was_clean,
+            full: false.into(),
+            failed: false.into(),
+            partitions: 0.into(),
+            space: Mutex::default(),
+        }
     }
 
     pub fn is_full(&self) -> bool {
@@ -61,9 +73,16 @@ impl LogDir {
         Some((stat.f_bavail.saturating_mul(stat.f_frsize), stat.f_blocks.saturating_mul(stat.f_frsize)))
     }
 
+    /// What [`LogDir::space`] gave at the last check; asks no disk.
+    pub fn last_space(&self) -> Option<(u64, u64)> {
+        *self.space.lock()
+    }
+
     /// Compares the free space with `free_bytes_min`, the soft watermark.
     pub fn check_space(&self, free_bytes_min: u64) {
-        let Some((free, _)) = self.space() else { return };
+        let space = self.space();
+        *self.space.lock() = space;
+        let Some((free, _)) = space else { return };
         let full = free < free_bytes_min;
         if full != self.full.swap(full, Ordering::Relaxed) {
             let dir = self.path.display();

@@ -41,6 +41,14 @@ pub struct Node {
     data_dirs: Vec<DataDir>,
     dirs: Arc<[Arc<LogDir>]>,
     connections: Arc<accept::Connections>,
+    http: Option<Http>,
+}
+
+/// Metrics and health, served from before recovery to the very end.
+struct Http {
+    trigger: Trigger,
+    address: SocketAddr,
+    served: tokio::task::JoinHandle<()>,
 }
 
 impl Node {
@@ -53,6 +61,11 @@ impl Node {
     /// Where each broker listener really listens, in their order.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where metrics and health are served, if they are.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        Some(self.http.as_ref()?.address)
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use model::Offset;
 
-pub use single::SingleVoter;
+pub use single::{SingleVoter, Status};
 
 /// Why entries were not committed.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  shard thread: ShardCounters (plain numbers, one owner)
-//!                      │ cloned, only when somebody scrapes
+//!                      │ copied, only when somebody scrapes
 //!  node ─> Source::scrape ─> Scrape ─> Exporter::render ─> text
 //! ```
 //!
@@ -19,11 +19,13 @@ mod render;
 pub mod scrape;
 pub mod source;
 
-pub use counters::{ApiCounters, ListenerCounters, ShardCounters, TopicCounters, TopicSlot};
+pub use counters::{
+    ApiCounters, Counted, ListenerCounters, PlainCounters, ShardCounters, TopicCounters, TopicSlot, Traffic,
+};
 pub use exporter::Exporter;
 pub use histogram::Histogram;
 pub use scrape::{
-    ControllerScrape, GroupOffset, GroupScrape, LogDirScrape, Names, NodeScrape, PartitionScrape, QuorumScrape, Scrape,
-    ShardScrape,
+    ControllerScrape, GroupOffset, GroupScrape, LagSeconds, ListenerScrape, LogDirScrape, Names, NodeScrape,
+    PartitionScrape, QuorumScrape, Scrape, ShardScrape,
 };
 pub use source::{Health, Source, Startup};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use metadata::configs::Value;
 use metadata::{CommandError, NewTopic, topic_name};
-use model::{NodeId, PartitionId, TimestampMs};
+use model::{NodeId, PartitionId, TimestampMs, TopicId};
 use wire::{ErrorCode, Str};
 
 use super::errors::ToCode as _;
@@ -16,6 +16,7 @@ use crate::disk_pool::DiskPool;
 use crate::log_dir::LogDir;
 use crate::replication::{Images, Published};
 use crate::shard::Local;
+use crate::telemetry::TopicCounters;
 use crate::telemetry::logging::Loggers;
 
 /// What was configured and concerns requests.
@@ -58,6 +59,16 @@ impl Context {
 
     pub fn now(&self) -> TimestampMs {
         self.clock.now()
+    }
+
+    /// Counts something for a topic that the image has, on this shard.
+    pub fn count(&self, topic: TopicId, count: impl FnOnce(&mut TopicCounters)) {
+        let mut state = self.shards.state();
+        let topics = &mut state.counters.topics;
+        let slot = topics.find(topic).or_else(|| Some(topics.slot(topic, &self.image().topic_by_id(topic)?.name)));
+        if let Some(slot) = slot {
+            count(topics.at(slot));
+        }
     }
 
     /// Whether the broker config `name` is true at present.

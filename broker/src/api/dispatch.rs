@@ -1,7 +1,10 @@
 //! From a frame to the handler named after its API, and back to a frame.
 
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::time::Instant;
+use std::task::{self, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut as _, Bytes};
 use wire::header::{RequestHeader, ResponseHeader};
@@ -149,6 +152,11 @@ impl Dispatch {
             tracing::error!(api = head.key.name(), version = head.version, %error, "an answer cannot be encoded");
             return Verdict::Close("an answer cannot be encoded");
         }
+        {
+            let mut state = self.context.shards.state();
+            let apis = &mut state.counters.apis;
+            response.errors(head.version, &mut |code| apis.error(head.key.code(), code));
+        }
         let external: usize = self.splices.iter().map(|splice| splice.len as usize).sum();
         let length = reply.buf().len() - start - 4 + external;
         let Ok(length) = i32::try_from(length) else { return Verdict::Close("an answer is too long") };
@@ -179,11 +187,39 @@ impl Service for Dispatch {
             Ok(head) => head,
             Err(reason) => return Verdict::Close(reason),
         };
-        let verdict = self.answer(frame, head, reply).await;
+        let (verdict, took) = {
+            let mut took = Took { started, worked: Duration::ZERO, ended: started };
+            let mut answer = pin!(self.answer(frame, head, reply));
+            let verdict = poll_fn(|cx| took.poll(answer.as_mut(), cx)).await;
+            (verdict, took)
+        };
         if verdict == Verdict::Answered {
-            let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.context.shards.state().counters.request(head.key.code(), head.version, micros);
+            let [total_us, local_us] = [took.ended - started, took.worked].map(|time| time.as_micros() as u64);
+            self.context.shards.state().counters.apis.request(head.key.code(), head.version, total_us, local_us);
         }
         verdict
+    }
+}
+
+/// How long an answer took, and how much of that was work: the rest it waited.
+struct Took {
+    started: Instant,
+    worked: Duration,
+    ended: Instant,
+}
+
+impl Took {
+    fn poll<F: Future>(&mut self, answer: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let at = if self.worked.is_zero() { self.started } else { Instant::now() };
+        let polled = answer.poll(cx);
+        self.ended = Instant::now();
+        self.worked += self.ended - at;
+        polled
+    }
+}
+
+impl Drop for Dispatch {
+    fn drop(&mut self) {
+        self.connection.sessions.close(&mut self.context.shards.state().counters.plain);
     }
 }

@@ -43,6 +43,7 @@ pub async fn handle(
         connection.sessions.begin(request.session_id, request.session_epoch, by_id, &wanted, &forgotten, || {
             context.next_fetch_session_id()
         });
+    connection.sessions.settle(&mut context.shards.state().counters.plain);
     let kind = match opened {
         Ok(kind) => kind,
         Err(refused) => {
@@ -70,21 +71,42 @@ pub async fn handle(
     let patience = Duration::from_millis(request.max_wait_ms.max(0) as u64);
     // It may wait for long, and others with it: what it does not need any more goes now.
     drop(request);
-    let mut outcomes = read(context, &parts, isolation, limit, None).await;
+    let mut outcomes = read(context, &parts, isolation, limit, None, true).await;
     if !enough(&outcomes, least) && !patience.is_zero() {
         let wait = ProgressWait::new(least - bytes(&outcomes));
         // Watched first and read again after, so that nothing slips through between.
-        outcomes = read(context, &parts, isolation, limit, Some(&wait)).await;
+        outcomes = read(context, &parts, isolation, limit, Some(&wait), false).await;
         if !enough(&outcomes, least) {
             outcomes = Vec::new();
-            let _ = tokio::time::timeout(patience, wait.done()).await;
+            let parked = Parked::new(context);
+            let woken = tokio::time::timeout(patience, wait.done()).await;
             wait.cancel();
-            outcomes.extend(read(context, &parts, isolation, limit, None).await);
+            drop(parked);
+            context.shards.state().counters.plain.fetches_expired += u64::from(woken.is_err());
+            outcomes.extend(read(context, &parts, isolation, limit, None, false).await);
         } else {
             wait.cancel();
         }
     }
-    respond(connection, kind, parts, outcomes, limit, by_id)
+    respond(context, connection, kind, parts, outcomes, limit, by_id)
+}
+
+/// Counts a fetch as waiting for as long as it lives, however the wait ends.
+struct Parked<'a> {
+    context: &'a Context,
+}
+
+impl<'a> Parked<'a> {
+    fn new(context: &'a Context) -> Self {
+        context.shards.state().counters.plain.fetches_parked += 1;
+        Self { context }
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        self.context.shards.state().counters.plain.fetches_parked -= 1;
+    }
 }
 
 /// Bytes ready to be sent.
@@ -122,6 +144,7 @@ async fn read(
     isolation: Isolation,
     limit: usize,
     wait: Option<&Arc<ProgressWait>>,
+    first: bool,
 ) -> Vec<Outcome> {
     let shards = &context.shards;
     let reads = parts.iter().enumerate().filter_map(|(place, part)| {
@@ -139,7 +162,7 @@ async fn read(
     let mut waiting = Vec::with_capacity(shares.len());
     for Share { shard, places, work } in shares {
         let wait = wait.cloned();
-        let reply = shards.begin(shard, move |state| state.read(&work, isolation, wait.as_ref())).await;
+        let reply = shards.begin(shard, move |state| state.read(&work, isolation, wait.as_ref(), first)).await;
         waiting.push((places, reply));
     }
     // A shard that does not answer has ended.
@@ -155,6 +178,7 @@ async fn read(
 
 /// Cuts the plans to the whole answer's limit, and says what the session's client does not know yet.
 fn respond(
+    context: &Context,
     connection: &mut Connection,
     kind: Kind,
     parts: Vec<Part>,
@@ -193,6 +217,11 @@ fn respond(
                         .collect()
                 });
                 let taken = take(fetched.plan, left, first, &mut regions);
+                if let Ok(id) = part.id
+                    && taken > 0
+                {
+                    context.count(id.topic, |counters| counters.bytes_out += taken as u64);
+                }
                 first &= taken == 0;
                 left = left.saturating_sub(taken);
                 data.records = Some(Records::External { len: taken as u32, token: 0 });

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use model::{Offset, TopicId};
 
+use crate::telemetry::PlainCounters;
+
 /// Sessions that one connection may keep; the least recently used one goes first. Clients keep one.
 const SESSIONS_PER_CONNECTION: usize = 4;
 
@@ -87,6 +89,9 @@ pub enum Kind {
 #[derive(Default)]
 pub struct Sessions {
     open: Vec<Session>,
+    evicted: u64,
+    /// Sessions and partitions that [`Sessions::settle`] has counted.
+    settled: (u64, u64),
 }
 
 impl Sessions {
@@ -109,6 +114,7 @@ impl Sessions {
             }
             if self.open.len() == SESSIONS_PER_CONNECTION {
                 self.open.remove(0);
+                self.evicted += 1;
             }
             let id = new_id();
             let partitions =
@@ -121,6 +127,22 @@ impl Sessions {
         let verdict = session.advance(epoch, uses_topic_ids, wanted, forgotten);
         self.open.push(session);
         verdict.map(|()| Kind::Incremental { session_id: id })
+    }
+
+    /// Makes the shard's counters tell of what is open here now.
+    pub fn settle(&mut self, counters: &mut PlainCounters) {
+        let partitions: usize = self.open.iter().map(|session| session.partitions.len()).sum();
+        let now = (self.open.len() as u64, partitions as u64);
+        counters.fetch_sessions = counters.fetch_sessions + now.0 - self.settled.0;
+        counters.fetch_session_partitions = counters.fetch_session_partitions + now.1 - self.settled.1;
+        counters.fetch_sessions_evicted += std::mem::take(&mut self.evicted);
+        self.settled = now;
+    }
+
+    /// The connection ends, and its sessions with it.
+    pub fn close(&mut self, counters: &mut PlainCounters) {
+        self.open.clear();
+        self.settle(counters);
     }
 
     /// The session `id`, which [`Sessions::begin`] has just confirmed.
@@ -258,5 +280,12 @@ mod tests {
             sessions.begin(0, INITIAL_EPOCH, false, &[(key(0), wanted(0))], &[], || id).unwrap();
         }
         assert_eq!(sessions.begin(7, 1, false, &[], &[], || 0), Err(Refused::NotFound));
+        let mut counters = PlainCounters::default();
+        sessions.settle(&mut counters);
+        let told = |c: &PlainCounters| (c.fetch_sessions, c.fetch_session_partitions, c.fetch_sessions_evicted);
+        assert_eq!(told(&counters), (SESSIONS_PER_CONNECTION as u64, SESSIONS_PER_CONNECTION as u64, 1));
+        sessions.settle(&mut counters);
+        sessions.close(&mut counters);
+        assert_eq!(told(&counters), (0, 0, 1));
     }
 }

@@ -58,7 +58,14 @@ pub async fn handle(
                 (_, None) if version >= 13 => Err((ErrorCode::UnknownTopicId, None)),
                 (_, None) => Err((ErrorCode::UnknownTopicOrPartition, None)),
                 _ if request.transactional_id.is_some() => Err(unserved_transaction()),
-                (_, Some(topic)) => check(topic, data.index, records, &connection.client_id),
+                (_, Some(topic)) => {
+                    check(context, topic, data.index, records, &connection.client_id).inspect_err(|_| {
+                        context.count(topic.id, |counters| {
+                            counters.produce_requests += 1;
+                            counters.produce_requests_failed += 1;
+                        });
+                    })
+                }
             };
             let mut partition = PartitionProduceResponse { index: data.index, base_offset: -1, ..Default::default() };
             match checked {
@@ -80,6 +87,7 @@ pub async fn handle(
 
 /// Cuts and checks the one batch that a partition may be sent.
 fn check(
+    context: &Context,
     topic: &TopicImage,
     index: i32,
     mut records: Bytes,
@@ -91,7 +99,15 @@ fn check(
     if *topic.name == *GROUP_TOPIC && client_id != ADMIN_CLIENT_ID {
         return Err((ErrorCode::InvalidTopicException, None));
     }
-    let batch = valid_batch(&mut records).map_err(|error| (error.to_code(), Some(error.to_string())))?;
+    let batch = valid_batch(&mut records).map_err(|error| {
+        context.count(topic.id, |counters| match error {
+            BatchError::UnsupportedMagic(_) => counters.batches_with_invalid_magic += 1,
+            BatchError::BadCrc { .. } => counters.batches_with_invalid_crc += 1,
+            BatchError::BadCount { .. } => counters.batches_with_invalid_offset_or_sequence += 1,
+            _ => {}
+        });
+        (error.to_code(), Some(error.to_string()))
+    })?;
     if !records.is_empty() {
         let message = "a produce request holds more than one batch for one partition".to_owned();
         return Err((ErrorCode::InvalidRecord, Some(message)));
@@ -135,7 +151,10 @@ async fn append(context: &Context, acks: Acks, items: Vec<Item>, timeout: Durati
             Ok(ProduceReply::Later(later)) => match tokio::time::timeout(timeout, later).await {
                 Ok(Ok(results)) => results,
                 Ok(Err(_)) => (0..count).map(|_| Err(ProduceError::NotLeader)).collect(),
-                Err(_) => (0..count).map(|_| Err(ProduceError::TimedOut)).collect(),
+                Err(_) => {
+                    context.shards.state().counters.plain.produces_expired += count as u64;
+                    (0..count).map(|_| Err(ProduceError::TimedOut)).collect()
+                }
             },
             Err(_) => (0..count).map(|_| Err(ProduceError::NotLeader)).collect(),
         };

@@ -39,7 +39,7 @@ struct Topic {
 
 pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config, Loggers) -> anyhow::Result<N>) -> anyhow::Result<()> {
     let config = config(args, &Machine::detect())?;
-    let loggers = logging::init(config.log_format, "warn")?;
+    let loggers = logging::init(config.log_format, &format!("warn,{}=info", logging::PROGRESS_TARGET))?;
     let signals = Signals::listen()?;
     let told = (config.logs.dirs.clone(), config.http.clone());
     let node = start(config, loggers)?;

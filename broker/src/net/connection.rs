@@ -14,6 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tokio::net::TcpStream;
 
 use super::budget::{Budget, Charge, FREE_BYTES, Unsent};
 use super::output::Output;
+use crate::telemetry::Traffic;
 
 /// The first read of a silent connection gets so much room.
 const FIRST_READ_BYTES: usize = 512;
@@ -95,6 +97,7 @@ pub struct Connection {
     limits: Limits,
     charge: Charge,
     unsent: Unsent,
+    traffic: Rc<Traffic>,
     buf: BytesMut,
     /// Room for the next read into an empty buffer: follows the size of requests already received in full.
     read_ahead: usize,
@@ -102,13 +105,15 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, limits: Limits, budget: &Budget) -> io::Result<Self> {
+    /// Counts what is read and sent in `traffic`.
+    pub fn new(stream: TcpStream, limits: Limits, budget: &Budget, traffic: Rc<Traffic>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self {
             stream,
             limits,
             charge: budget.charge(),
             unsent: budget.unsent(),
+            traffic,
             buf: BytesMut::new(),
             read_ahead: FIRST_READ_BYTES,
             pending: Output::default(),
@@ -236,7 +241,10 @@ impl Connection {
             // A read is tried first: under load the bytes are there already.
             let room = self.reserve();
             match self.stream.try_read_buf(&mut (&mut self.buf).limit(room)) {
-                Ok(read) => return Ok(read),
+                Ok(read) => {
+                    self.traffic.received(read);
+                    return Ok(read);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Closed::Failed(error)),
@@ -333,8 +341,8 @@ impl Connection {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let (pending, stream) = (&mut self.pending, &self.stream);
-        stream.try_io(Interest::WRITABLE, || pending.send(stream.as_fd()))
+        let (pending, stream, traffic) = (&mut self.pending, &self.stream, &self.traffic);
+        stream.try_io(Interest::WRITABLE, || pending.send(stream.as_fd(), traffic))
     }
 }
 
@@ -383,7 +391,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        (client, Connection::new(stream, limits(), budget).unwrap())
+        (client, Connection::new(stream, limits(), budget, Rc::default()).unwrap())
     }
 
     fn frame(body: &[u8]) -> Vec<u8> {

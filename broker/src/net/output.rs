@@ -8,6 +8,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use model::Batch;
 
+use crate::telemetry::Traffic;
+
 /// An open file that can be sent from.
 pub type SendFile = Arc<dyn AsFdShared>;
 
@@ -121,8 +123,8 @@ impl Output {
         reply.clear();
     }
 
-    /// Sends as much as the socket takes now. `WouldBlock` when it takes no more.
-    pub fn send(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    /// Sends as much as the socket takes now, and counts it in `traffic`. `WouldBlock` when it takes no more.
+    pub fn send(&mut self, socket: BorrowedFd<'_>, traffic: &Traffic) -> io::Result<()> {
         while !self.is_empty() {
             let sent = match self.regions.front() {
                 Some((at, Region::File { file, at: from, len })) if *at == self.sent => {
@@ -138,6 +140,7 @@ impl Output {
                 }
                 _ => self.write_slices(socket)?,
             };
+            traffic.sent(sent);
             self.advance(sent);
         }
         self.clear();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -30,13 +30,22 @@ pub struct Accepted {
 pub struct Connections {
     shards: Vec<(AtomicUsize, mpsc::Sender<Accepted>)>,
     images: Images,
+    /// Turned away, by listener.
+    refused: Vec<AtomicU64>,
 }
 
 impl Connections {
     /// For `shards` shards; each of the receivers goes to one shard's [`Server::run`].
-    pub fn new(shards: usize, images: Images) -> (Self, Vec<mpsc::Receiver<Accepted>>) {
+    pub fn new(shards: usize, listeners: usize, images: Images) -> (Self, Vec<mpsc::Receiver<Accepted>>) {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(SOCKETS_WAITING_MAX)).unzip();
-        (Self { shards: senders.into_iter().map(|sender| (AtomicUsize::new(0), sender)).collect(), images }, receivers)
+        let shards = senders.into_iter().map(|sender| (AtomicUsize::new(0), sender)).collect();
+        let refused = (0..listeners).map(|_| AtomicU64::new(0)).collect();
+        (Self { shards, images, refused }, receivers)
+    }
+
+    /// Connections of `listener` that were turned away.
+    pub fn refused(&self, listener: usize) -> u64 {
+        self.refused[listener].load(Ordering::Relaxed)
     }
 
     pub fn count(&self) -> usize {
@@ -48,6 +57,7 @@ impl Connections {
     pub async fn hand_on(&self, stream: TcpStream, address: SocketAddr, listener: usize, listener_name: Arc<str>) {
         let max = self.images.current().broker_number("max.connections");
         if self.count() as i64 >= max {
+            self.refused[listener].fetch_add(1, Ordering::Relaxed);
             tracing::warn!(%address, max, "a connection was turned away: max.connections is reached");
             return;
         }
@@ -86,9 +96,13 @@ impl Server {
 async fn serve(server: Rc<Server>, accepted: Accepted) {
     let Accepted { stream, address, listener, listener_name } = accepted;
     let local: &Local = &server.context.shards;
-    local.state().counters.listener(listener).connections_opened += 1;
-    let opened =
-        TcpStream::from_std(stream).and_then(|stream| Connection::new(stream, server.limits.clone(), &server.budget));
+    let traffic = {
+        let mut state = local.state();
+        state.counters.listener(listener).opened += 1;
+        state.counters.traffic(listener)
+    };
+    let opened = TcpStream::from_std(stream)
+        .and_then(|stream| Connection::new(stream, server.limits.clone(), &server.budget, traffic));
     let closed = match opened {
         Ok(connection) => {
             let mut dispatch = Dispatch::new(server.context.clone(), Peer { address, listener: listener_name });
@@ -97,18 +111,17 @@ async fn serve(server: Rc<Server>, accepted: Accepted) {
         Err(error) => Closed::Failed(error),
     };
     let mut state = local.state();
-    let counters = state.counters.listener(listener);
-    counters.connections_closed += 1;
+    state.counters.listener(listener).closed += 1;
     match closed {
         Closed::BadInput(reason) => {
-            state.counters.frames_refused += 1;
+            state.counters.plain.frames_refused += 1;
             tracing::warn!(%address, reason, "a connection was closed for what it sent");
         }
         Closed::Stalled => {
-            counters.connections_expired += 1;
+            state.counters.listener(listener).expired += 1;
             tracing::warn!(%address, "a connection was closed: memory is short, and it held on to its share");
         }
-        Closed::Idle => counters.connections_expired += 1,
+        Closed::Idle => state.counters.listener(listener).expired += 1,
         Closed::Failed(error) => tracing::debug!(%address, %error, "a connection failed"),
         Closed::ByPeer | Closed::Stopping => {}
     }

@@ -1,4 +1,9 @@
-//! What people, probes and scrapers see of the node.
+//! What people, probes and scrapers see of the node. A scrape asks each shard for a little at a time, and never makes one
+//! wait for a disk.
+
+mod lag;
+mod pulse;
+mod shards;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,55 +11,64 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::BoxFuture;
 use model::{NodeId, TimestampMs};
 
+use self::lag::Lag;
+use self::pulse::Pulse;
+use self::shards::Observed;
+use super::accept::Connections;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::disk_pool::DiskPool;
 use crate::log_dir::LogDir;
 use crate::net::Budget;
+use crate::quorum::SingleVoter;
 use crate::replication::Images;
 use crate::replication::recovery::Progress;
-use crate::shard::{Handle, Slot, State};
-use crate::telemetry::scrape::{
-    ControllerScrape, GroupOffset, GroupScrape, LogDirScrape, Names, NodeScrape, PartitionScrape, QuorumScrape, Scrape,
-    ShardScrape,
+use crate::shard::Handle;
+use crate::shutdown::Shutdown;
+use crate::telemetry::{
+    ControllerScrape, Health, ListenerScrape, LogDirScrape, Names, NodeScrape, PartitionScrape, QuorumScrape, Scrape,
+    Source, Startup,
 };
-use crate::telemetry::{Health, Source, Startup};
 
 /// Kafka's BrokerState.
 const RECOVERING: u8 = 2;
 const RUNNING: u8 = 3;
+const SHUTTING_DOWN: u8 = 6;
+
+/// What the observer looks at.
+pub struct Parts {
+    pub clock: Clock,
+    pub shards: Handle,
+    pub images: Images,
+    pub dirs: Arc<[Arc<LogDir>]>,
+    pub budget: Budget,
+    pub connections: Arc<Connections>,
+    pub disk: DiskPool,
+    pub quorum: SingleVoter,
+    pub shutdown: Shutdown,
+}
 
 /// Gathers one moment of the node.
 pub struct Observer {
     node: NodeId,
-    clock: Clock,
     started_at: TimestampMs,
     listeners: Vec<Arc<str>>,
-    shards: Handle,
-    images: Images,
-    dirs: Arc<[Arc<LogDir>]>,
-    budget: Budget,
+    parts: Parts,
+    lag: Lag,
+    pulse: Pulse,
     progress: Progress,
     started: AtomicBool,
 }
 
 impl Observer {
-    pub fn new(
-        config: &Config,
-        clock: Clock,
-        shards: Handle,
-        images: Images,
-        dirs: Arc<[Arc<LogDir>]>,
-        budget: Budget,
-    ) -> Self {
+    pub fn new(config: &Config, parts: Parts) -> Self {
         Self {
             node: config.node.id,
-            clock,
-            started_at: clock.now(),
+            started_at: parts.clock.now(),
             listeners: config.listeners.broker.iter().map(|listener| listener.name.as_str().into()).collect(),
-            shards,
-            images,
-            dirs,
-            budget,
+            lag: Lag::default(),
+            pulse: Pulse::new(parts.shards.clone()),
+            parts,
             progress: Progress::default(),
             started: AtomicBool::new(false),
         }
@@ -69,50 +83,52 @@ impl Observer {
         self.started.store(true, Ordering::Release);
     }
 
-    async fn gather(&self) -> Scrape {
-        let node = self.node;
-        let asked = (0..self.shards.count()).map(|shard| self.shards.on(shard, move |state| observe(state, node)));
-        let mut shards = Vec::new();
-        let mut partitions = Vec::new();
-        let mut groups = Vec::new();
-        for observed in futures_util::future::join_all(asked).await.into_iter().flatten() {
-            shards.push(observed.shard);
-            partitions.extend(observed.partitions);
-            groups.extend(observed.groups);
+    fn state(&self) -> u8 {
+        match (self.parts.shutdown.is_requested(), self.started.load(Ordering::Acquire)) {
+            (true, _) => SHUTTING_DOWN,
+            (false, true) => RUNNING,
+            (false, false) => RECOVERING,
         }
-        add_lag(&mut groups, &partitions);
-        let started = self.started.load(Ordering::Acquire);
+    }
+
+    async fn gather(&self) -> Scrape {
+        let parts = &self.parts;
+        let Observed { shards, partitions, mut groups } = shards::observe(&parts.shards, self.node).await;
+        self.lag.fill(&mut groups, &partitions, parts).await;
+        let state = self.state();
+        // While logs are being opened or closed, those that are not here are not missing.
+        let (controller, placed_here) = self.controller(&partitions, state == RUNNING);
+        let partitions_missing = if state == RUNNING { placed_here.saturating_sub(partitions.len() as u64) } else { 0 };
+        let listeners = self.listeners.iter().enumerate();
         Scrape {
-            at: self.clock.now(),
+            at: parts.clock.now(),
             names: Names { api: api_name, error: error_name },
             node: NodeScrape {
                 id: self.node,
                 version: env!("CARGO_PKG_VERSION"),
                 started_at: self.started_at,
-                state: if started { RUNNING } else { RECOVERING },
-                request_bytes: self.budget.used() as u64,
-                request_bytes_max: self.budget.limit() as u64,
-                log_dirs: self
-                    .dirs
-                    .iter()
-                    .map(|dir| LogDirScrape {
-                        path: dir.path.display().to_string(),
-                        online: !dir.is_failed(),
-                        free_bytes: dir.space().map(|(free, _)| free),
-                    })
-                    .collect(),
+                state,
+                recovered: self.progress.recovered.load(Ordering::Relaxed),
+                to_recover: self.progress.total.load(Ordering::Relaxed),
+                request_bytes: parts.budget.used() as u64,
+                request_bytes_max: parts.budget.limit() as u64,
+                log_dirs: parts.dirs.iter().map(|dir| log_dir(dir)).collect(),
+                partitions_missing,
             },
-            listeners: self.listeners.clone(),
+            listeners: listeners
+                .map(|(at, name)| ListenerScrape { name: name.clone(), refused: parts.connections.refused(at) })
+                .collect(),
             shards,
             partitions,
             groups,
-            controller: self.controller(),
+            controller,
             quorum: self.quorum(),
         }
     }
 
-    fn controller(&self) -> ControllerScrape {
-        let image = self.images.current();
+    /// What the image says, and how many replicas it places here.
+    fn controller(&self, partitions: &[PartitionScrape], running: bool) -> (ControllerScrape, u64) {
+        let image = self.parts.images.current();
         let mut scrape = ControllerScrape { active: true, ..ControllerScrape::default() };
         for broker in image.brokers() {
             if broker.fenced {
@@ -123,25 +139,45 @@ impl Observer {
         }
         scrape.topics = image.topic_count() as u64;
         scrape.partitions = image.partition_count() as u64;
+        let mut placed_here = 0;
         for topic in image.topics() {
             for (_, partition) in topic.partitions() {
+                placed_here += u64::from(partition.replicas.contains(&self.node));
                 scrape.partitions_offline += u64::from(partition.leader.is_none());
                 scrape.preferred_replica_imbalance +=
                     u64::from(partition.leader.is_some() && partition.leader != partition.replicas.first().copied());
             }
         }
-        scrape
+        if running {
+            // Those that the image lets this node lead, though it cannot.
+            let failed = partitions.iter().filter(|partition| partition.offline && partition.leader == self.node);
+            let missing = placed_here.saturating_sub(partitions.len() as u64);
+            scrape.partitions_offline += failed.count() as u64 + missing;
+        }
+        (scrape, placed_here)
     }
 
     fn quorum(&self) -> QuorumScrape {
-        let offset = self.images.current().offset.0;
+        let status = self.parts.quorum.status();
         QuorumScrape {
             leader: self.node,
-            epoch: 1,
-            committed_offset: offset,
-            applied_offset: offset,
-            log_end_offset: offset + 1,
+            epoch: i64::from(status.epoch.0),
+            // One voter commits what it has on disk.
+            high_watermark: status.end.0,
+            applied_offset: self.parts.images.current().offset.0,
+            log_end_offset: status.end.0,
+            commits: status.commits,
+            commit_time: status.commit_time,
         }
+    }
+}
+
+fn log_dir(dir: &LogDir) -> LogDirScrape {
+    LogDirScrape {
+        path: dir.path.display().to_string(),
+        online: !dir.is_failed(),
+        full: dir.is_full(),
+        space: dir.last_space(),
     }
 }
 
@@ -151,21 +187,27 @@ impl Source for Observer {
     }
 
     fn health(&self) -> Health {
-        let done = self.started.load(Ordering::Acquire);
         let failed: Vec<String> =
-            self.dirs.iter().filter(|dir| dir.is_failed()).map(|dir| dir.path.display().to_string()).collect();
-        let live = if !failed.is_empty() && failed.len() == self.dirs.len() {
+            self.parts.dirs.iter().filter(|dir| dir.is_failed()).map(|dir| dir.path.display().to_string()).collect();
+        let state = self.state();
+        let live = if !failed.is_empty() && failed.len() == self.parts.dirs.len() {
             Err(format!("every log directory has failed: {}", failed.join(", ")))
-        } else {
+        } else if state == SHUTTING_DOWN {
             Ok(())
+        } else {
+            self.pulse.check()
         };
         Health {
-            ready: if done { live.clone() } else { Err("logs are being recovered".to_owned()) },
+            ready: match state {
+                RECOVERING => Err("logs are being recovered".to_owned()),
+                SHUTTING_DOWN => Err("the broker is stopping".to_owned()),
+                _ => live.clone(),
+            },
             live,
             startup: Startup {
                 recovered: self.progress.recovered.load(Ordering::Relaxed),
                 total: self.progress.total.load(Ordering::Relaxed),
-                done,
+                done: self.started.load(Ordering::Acquire),
             },
         }
     }
@@ -177,98 +219,4 @@ fn api_name(key: i16) -> &'static str {
 
 fn error_name(code: i16) -> &'static str {
     wire::ErrorCode::from_code(code).map_or("UNKNOWN", wire::ErrorCode::name)
-}
-
-/// What one shard knows.
-struct Observed {
-    shard: ShardScrape,
-    partitions: Vec<PartitionScrape>,
-    groups: Vec<GroupScrape>,
-}
-
-fn observe(state: &mut State, node: NodeId) -> Observed {
-    let mut partitions = Vec::new();
-    let mut groups = Vec::new();
-    for (id, slot) in state.slots() {
-        partitions.push(partition(slot, id.index, node));
-        if let Some(coordinator) = slot.groups.as_deref().and_then(|groups| groups.loaded()) {
-            groups_of(coordinator, &mut groups);
-        }
-    }
-    Observed {
-        shard: ShardScrape {
-            counters: state.counters.clone(),
-            produces_parked: state.produces_parked() as u64,
-            fetches_parked: state.fetches_parked,
-            fetch_sessions: state.fetch_sessions,
-            ..ShardScrape::default()
-        },
-        partitions,
-        groups,
-    }
-}
-
-fn partition(slot: &Slot, index: i32, node: NodeId) -> PartitionScrape {
-    let leadership = slot.partition.leadership();
-    let offsets = slot.partition.offsets();
-    let log = slot.partition.log();
-    PartitionScrape {
-        topic: slot.topic.clone(),
-        index,
-        is_leader: leadership.leader == Some(node),
-        leader: leadership.leader.unwrap_or(NodeId(-1)),
-        preferred_leader: leadership.replicas.first().copied().unwrap_or(NodeId(-1)),
-        replicas: leadership.replicas.len() as u32,
-        in_sync_replicas: leadership.in_sync.len() as u32,
-        in_sync_replicas_min: slot.partition.config().min_insync_replicas as u32,
-        offline: slot.dir.is_failed() || log.is_failed(),
-        log_start_offset: offsets.start.0,
-        last_stable_offset: slot.partition.last_stable_offset().0,
-        high_watermark: slot.partition.high_watermark().0,
-        log_end_offset: offsets.end.0,
-        bytes: log.size_bytes(),
-        segments: log.segment_count() as u64,
-        producer_ids: log.producers().count() as u64,
-    }
-}
-
-fn groups_of(coordinator: &coordinator::GroupCoordinator, groups: &mut Vec<GroupScrape>) {
-    let first = groups.len();
-    for listed in coordinator.list_groups(&[], &[]) {
-        let members = coordinator.describe_group(&listed.group).map_or(0, |group| group.members.len() as u64);
-        groups.push(GroupScrape {
-            group: listed.group.into(),
-            protocol: "classic",
-            state: listed.state.name(),
-            members,
-            offsets: Vec::new(),
-        });
-    }
-    for committed in coordinator.committed_offsets() {
-        let Some(group) = groups[first..].iter_mut().find(|group| *group.group == *committed.group) else { continue };
-        group.offsets.push(GroupOffset {
-            topic: committed.topic.into(),
-            partition: committed.partition,
-            committed: committed.offset.0,
-            lag: None,
-            lag_seconds: None,
-        });
-    }
-}
-
-/// Holds committed offsets against the high watermarks of this broker's partitions.
-fn add_lag(groups: &mut [GroupScrape], partitions: &[PartitionScrape]) {
-    let ends: std::collections::HashMap<(&str, i32), i64> = partitions
-        .iter()
-        .filter(|partition| partition.is_leader)
-        .map(|partition| ((&*partition.topic, partition.index), partition.high_watermark))
-        .collect();
-    for offset in groups.iter_mut().flat_map(|group| &mut group.offsets) {
-        let Some(end) = ends.get(&(&*offset.topic, offset.partition)) else { continue };
-        let lag = (end - offset.committed).max(0);
-        offset.lag = Some(lag);
-        if lag == 0 {
-            offset.lag_seconds = Some(0.0);
-        }
-    }
 }

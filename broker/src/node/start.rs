@@ -13,15 +13,15 @@ use model::TopicId;
 use storage::RealDisk;
 
 use super::accept::{Connections, Server};
-use super::observe::Observer;
-use super::{Node, accept};
+use super::observe::{self, Observer};
+use super::{Http, Node, accept};
 use crate::admin::http;
 use crate::api::{ApiConfig, Context};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::controller::active::Active;
 use crate::data_dir::DataDir;
-use crate::disk_pool::DiskThreads;
+use crate::disk_pool::{DiskPool, DiskThreads};
 use crate::log_dir::LogDir;
 use crate::net::connection::Limits;
 use crate::net::{Acceptor, Binding, Budget};
@@ -107,19 +107,24 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
     let shards = Shards::start(config.threads.shards, &state_config(&config, &disk, clock))?;
     let handle = shards.handle();
     let images = Images::new(controller.image().clone(), quorum.end() + -1);
-    let (connections, sockets) = Connections::new(handle.count(), images.clone());
+    let (connections, sockets) = Connections::new(handle.count(), bindings.len(), images.clone());
     let connections = Arc::new(connections);
     let budget = Budget::new(config.network.request_budget_bytes);
-    let observer =
-        Arc::new(Observer::new(&config, clock, handle.clone(), images.clone(), dirs.clone(), budget.clone()));
-    if let Some(listener) = http_listener {
-        let (source, shutdown) = (observer.clone(), shutdown.clone());
-        runtime.spawn(async move {
-            if let Err(error) = http::serve(listener, source, shutdown).await {
-                tracing::error!(%error, "metrics and health are not served any more");
-            }
-        });
-    }
+    let observed = observe::Parts {
+        clock,
+        shards: handle.clone(),
+        images: images.clone(),
+        dirs: dirs.clone(),
+        budget: budget.clone(),
+        connections: connections.clone(),
+        disk: disk.pool(),
+        quorum: quorum.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let observer = Arc::new(Observer::new(&config, observed));
+    // Before recovery: probes want to know how far it is.
+    let http = http_listener.map(|listener| Http::start(&runtime, listener, observer.clone())).transpose()?;
+    runtime.spawn(watch_space(dirs.clone(), config.logs.disk_free_bytes_min, disk.pool(), shutdown.clone()));
     let settings = Settings::of(controller.image());
     let threads_per_dir = usize::try_from(controller.image().broker_number("num.recovery.threads.per.data.dir"));
     let recovered = recovery::recover(
@@ -160,8 +165,6 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
             Acceptor::new(binding).run(shutdown.requested(), hand_on).await;
         });
     }
-    let free_bytes_min = config.logs.disk_free_bytes_min;
-    runtime.spawn(watch_space(dirs.clone(), free_bytes_min, shutdown));
     observer.started();
     tracing::info!(
         node = config.node.id.0,
@@ -182,7 +185,21 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
         data_dirs,
         dirs,
         connections,
+        http,
     })
+}
+
+impl Http {
+    fn start(
+        runtime: &tokio::runtime::Runtime,
+        listener: tokio::net::TcpListener,
+        observer: Arc<Observer>,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr().context("listen for HTTP")?;
+        let (trigger, shutdown) = shutdown::channel();
+        let served = runtime.spawn(http::serve(listener, observer, http::Limits::default(), shutdown));
+        Ok(Self { trigger, address, served })
+    }
 }
 
 async fn bind(config: &Config) -> anyhow::Result<Vec<Binding>> {
@@ -288,7 +305,7 @@ async fn install(shards: &Handle, recovered: Vec<Recovered>) -> anyhow::Result<(
     for (shard, batch) in by_shard.into_iter().enumerate() {
         let installed = shards.on(shard, move |state| {
             for Recovered { id, topic, leadership, dir, partition } in batch {
-                let counters = state.counters.topic_slot(&topic.name);
+                let counters = state.counters.topics.slot(id.topic, &topic.name);
                 let mut slot = Slot::new(topic.name.clone(), partition, dir, counters);
                 slot.file_delete_delay_ms = topic.config.file_delete_delay_ms;
                 state.install(id, slot);
@@ -364,9 +381,11 @@ async fn serve(
     Ok(())
 }
 
-async fn watch_space(dirs: Arc<[Arc<LogDir>]>, free_bytes_min: u64, shutdown: Shutdown) {
+async fn watch_space(dirs: Arc<[Arc<LogDir>]>, free_bytes_min: u64, disk: DiskPool, shutdown: Shutdown) {
     loop {
-        dirs.iter().for_each(|dir| dir.check_space(free_bytes_min));
+        let checked = dirs.clone();
+        // A disk that hangs answers this no faster than anything else.
+        disk.run(move || checked.iter().for_each(|dir| dir.check_space(free_bytes_min))).await;
         tokio::select! {
             biased;
             () = shutdown.requested() => return,

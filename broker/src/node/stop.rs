@@ -34,6 +34,10 @@ pub fn stop(node: Node) -> anyhow::Result<()> {
             dir.mark_clean()?;
         }
     }
+    if let Some(http) = node.http {
+        http.trigger.stop();
+        let _ = node.runtime.block_on(http.served);
+    }
     node.runtime.shutdown_timeout(Duration::from_secs(1));
     tracing::info!(ms = started.elapsed().as_millis() as u64, clean, "stopped");
     anyhow::ensure!(clean, "not every log could be closed in order: the next start recovers them");

@@ -171,7 +171,7 @@ fn create(state: &mut State, node: NodeId, settings: Settings, new: NewPartition
     let hints = OpenHints { topic_id: Some(topic.id), ..OpenHints::default() };
     match Partition::open(dir.disk.clone(), path, node, config, hints, state.now()) {
         Ok((partition, _)) => {
-            let counters = state.counters.topic_slot(&topic.name);
+            let counters = state.counters.topics.slot(id.topic, &topic.name);
             let mut slot = Slot::new(topic.name.clone(), partition, dir, counters);
             slot.file_delete_delay_ms = topic.config.file_delete_delay_ms;
             state.install(id, slot);

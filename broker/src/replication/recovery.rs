@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -17,6 +18,7 @@ use super::reconciler::{folder, leadership, placed_on};
 use super::settings::Settings;
 use crate::clock::Clock;
 use crate::log_dir::LogDir;
+use crate::telemetry::logging::PROGRESS_TARGET;
 
 /// A recovery that takes longer than this says how far it is, this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
@@ -60,24 +62,35 @@ pub fn recover(
     progress.total.store(jobs.len() as u64, Ordering::Relaxed);
     let next = AtomicUsize::new(0);
     let opened = Mutex::new(Vec::with_capacity(jobs.len()));
-    let told = Mutex::new(Instant::now());
     let scanned_bytes = AtomicU64::new(0);
+    let work = || {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Some(recovered) = open(job, node, settings, &scanned_bytes, clock) {
+                opened.lock().push(recovered);
+            }
+            progress.recovered.fetch_add(1, Ordering::Relaxed);
+        }
+    };
     std::thread::scope(|scope| {
+        let (working, ended) = mpsc::channel::<()>();
         for _ in 0..threads.clamp(1, jobs.len().max(1)) {
-            scope.spawn(|| {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(recovered) = open(job, node, settings, &scanned_bytes, clock) {
-                        opened.lock().push(recovered);
-                    }
-                    let done = progress.recovered.fetch_add(1, Ordering::Relaxed) + 1;
-                    if let Some(mut told) = told.try_lock()
-                        && told.elapsed() >= PROGRESS_EVERY
-                    {
-                        *told = Instant::now();
-                        tracing::info!(done, of = jobs.len(), "recovering logs");
-                    }
-                }
+            let (work, working) = (&work, working.clone());
+            scope.spawn(move || {
+                work();
+                drop(working);
             });
+        }
+        drop(working);
+        // By the clock and not by the log: one log may take long.
+        while ended.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
+            tracing::info!(
+                target: PROGRESS_TARGET,
+                done = progress.recovered.load(Ordering::Relaxed),
+                of = jobs.len(),
+                scanned_bytes = scanned_bytes.load(Ordering::Relaxed),
+                seconds = started.elapsed().as_secs(),
+                "recovering logs"
+            );
         }
     });
     let opened = opened.into_inner();

@@ -2,14 +2,16 @@
 //! appended to the partition beside it by a plain call, and its replies wait until they are committed.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
-use coordinator::{Decision, GroupCoordinator, GroupError, IdSource, Outcome, Record, Reply, Ticket};
+use coordinator::{Decision, GroupCoordinator, GroupError, IdSource, Outcome, Record, Reply, Tallies, Ticket};
 use model::{BatchBuilder, Offset, PartitionId, TimestampMs};
 use partition::{Acks, ProduceResult};
 use tokio::sync::oneshot;
 
 use super::handle::Local;
 use super::state::State;
+use crate::telemetry::PlainCounters;
 
 /// Bytes of log that are replayed before other work gets its turn.
 const LOAD_BYTES: usize = 1 << 20;
@@ -45,6 +47,13 @@ pub(super) struct Held {
 
 type Finish = Box<dyn FnOnce(Result<(), GroupError>)>;
 
+/// Adds what a coordinator counts itself.
+pub fn add_tallies(plain: &mut PlainCounters, tallies: Tallies) {
+    plain.offset_commits += tallies.offset_commits;
+    plain.offset_expirations += tallies.offset_expirations;
+    plain.completed_rebalances += tallies.completed_rebalances;
+}
+
 impl Groups {
     /// The coordinator, once it has read its log.
     pub fn loaded(&self) -> Option<&GroupCoordinator> {
@@ -60,6 +69,7 @@ impl State {
         let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.groups.is_none() && slot.partition.leads()) else {
             return false;
         };
+        slot.groups_failed = false;
         slot.groups = Some(Box::new(Groups {
             coordinator: GroupCoordinator::new(config, IdSource::new(seed)),
             loading: Some(slot.partition.offsets().start),
@@ -72,6 +82,8 @@ impl State {
     /// Ends the coordinator of partition `id`: whoever waits is told to look for another.
     pub fn stop_groups(&mut self, id: PartitionId) {
         let Some(mut groups) = self.slots.get_mut(&id).and_then(|slot| slot.groups.take()) else { return };
+        // What was counted must not go back.
+        add_tallies(&mut self.counters.plain, groups.coordinator.tallies());
         for (ticket, reply) in groups.coordinator.stop_leading() {
             if let Some(waiting) = groups.parked.remove(&ticket.0) {
                 let _ = waiting.send(reply);
@@ -172,8 +184,9 @@ impl State {
         Ok(receiver)
     }
 
-    /// Drops the committed offsets of topics that are gone.
+    /// Drops the committed offsets of topics that are gone, and their counters.
     pub fn topics_deleted(&mut self, deleted: &[(String, model::TopicId)]) {
+        deleted.iter().for_each(|(_, id)| self.counters.topics.forget(*id));
         let ids: Vec<PartitionId> =
             self.slots.iter().filter(|(_, slot)| slot.groups.is_some()).map(|(id, _)| *id).collect();
         for id in ids {
@@ -231,6 +244,7 @@ impl State {
             builder.append(now, Some(&record.key), record.value.as_deref(), &[]);
         }
         let batch = builder.finish();
+        let bytes = batch.size_bytes() as u64;
         self.next_group_ticket += 1;
         let ticket = self.next_group_ticket;
         let first = self.slots.get(&id).map_or(Offset::NONE, |slot| slot.partition.offsets().end);
@@ -246,6 +260,12 @@ impl State {
             }
             done => done,
         };
+        if let Some(slot) = self.slots.get(&id) {
+            let counters = self.counters.topics.at(slot.counters);
+            counters.produce_requests += 1;
+            counters.bytes_in += bytes;
+            counters.messages_in += records.len() as u64;
+        }
         if let Some(groups) = self.slots.get_mut(&id).and_then(|slot| slot.groups.as_deref_mut()) {
             for (offset, record) in (first.0..).zip(&records) {
                 if let Err(error) = groups.coordinator.apply(record, Offset(offset), now) {
@@ -307,16 +327,28 @@ impl Local {
         if !self.state().begin_groups(id, seed) {
             return;
         }
-        let local = self.clone();
+        let (local, started) = (self.clone(), Instant::now());
         tokio::task::spawn_local(async move {
             loop {
                 let step = local.state().load_groups_step(id);
                 match step {
                     Ok(true) => tokio::task::yield_now().await,
-                    Ok(false) => return,
+                    Ok(false) => {
+                        let took_us = started.elapsed().as_micros() as u64;
+                        let mut state = local.state();
+                        let plain = &mut state.counters.plain;
+                        plain.group_loads += 1;
+                        plain.group_load_us += took_us;
+                        plain.group_load_us_max = plain.group_load_us_max.max(took_us);
+                        return;
+                    }
                     Err(why) => {
                         tracing::error!(partition = id.index, why, "a group coordinator cannot read its log");
-                        local.state().stop_groups(id);
+                        let mut state = local.state();
+                        state.stop_groups(id);
+                        if let Some(slot) = state.slot_mut(id) {
+                            slot.groups_failed = true;
+                        }
                         return;
                     }
                 }

@@ -64,6 +64,15 @@ impl Handle {
         self.send(index, Box::new(work)).await
     }
 
+    /// As [`Handle::spawn`], without waiting: `false` where the mailbox is full and `work` was dropped.
+    pub fn try_spawn(&self, index: usize, work: impl FnOnce(&Local) + Send + 'static) -> Result<bool, Stopped> {
+        match self.mailboxes[index].try_send(Box::new(work)) {
+            Ok(()) => Ok(true),
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(false),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(Stopped),
+        }
+    }
+
     async fn send(&self, index: usize, message: Message) -> Result<(), Stopped> {
         self.mailboxes[index].send(message).await.map_err(|_| Stopped)
     }

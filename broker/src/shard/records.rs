@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::parked::Parked;
 use super::slot::Slot;
-use super::state::State;
+use super::state::{GROUP_TICKET, State};
 use super::wait::ProgressWait;
 
 /// A batch for a partition of this shard.
@@ -66,7 +66,7 @@ impl State {
 
     fn count_produce(&mut self, id: PartitionId, result: Option<&ProduceResult>, bytes: u64, records: u64) {
         let Some(slot) = self.slots.get(&id) else { return };
-        let counters = self.counters.topic(slot.counters);
+        let counters = self.counters.topics.at(slot.counters);
         counters.produce_requests += 1;
         match result {
             None | Some(Ok(_)) => {
@@ -86,12 +86,26 @@ impl State {
         }
     }
 
-    /// Plans each read, in order. With `wait`, every partition tells it of progress from now on.
+    /// Counts produces for partition `id` whose acknowledgement was waited for, in vain.
+    pub(super) fn count_failed(&mut self, id: PartitionId, effects: &Effects) {
+        let of_clients = |ticket: &partition::Ticket| ticket.0 & GROUP_TICKET == 0;
+        let completions = effects.completions.iter();
+        let failed = completions.filter(|(ticket, result)| of_clients(ticket) && result.is_err()).count();
+        if failed > 0
+            && let Some(slot) = self.slots.get(&id)
+        {
+            self.counters.topics.at(slot.counters).produce_requests_failed += failed as u64;
+        }
+    }
+
+    /// Plans each read, in order. With `wait`, every partition tells it of progress from now on. `first` is for the first
+    /// of the looks that one request takes.
     pub fn read(
         &mut self,
         reads: &[Read],
         isolation: Isolation,
         wait: Option<&Arc<ProgressWait>>,
+        first: bool,
     ) -> Vec<Result<Fetched, FetchError>> {
         let now = self.now();
         let mut outcomes = Vec::with_capacity(reads.len());
@@ -112,17 +126,17 @@ impl State {
                 last_fetched_epoch: read.last_fetched_epoch,
             };
             let outcome = slot.partition.fetch(&spec, now);
-            let counters = self.counters.topic(slot.counters);
-            counters.fetch_requests += 1;
+            let counters = self.counters.topics.at(slot.counters);
+            counters.fetch_requests += u64::from(first);
             match &outcome {
                 Ok(fetched) => {
-                    counters.bytes_out += fetched.plan.len() as u64;
                     if !fetched.plan.is_empty() && !slot.touched {
                         // A read may have opened files: upkeep closes them again.
                         slot.touched = true;
                         touched.push(read.partition);
                     }
                 }
+                // An error ends the request, so that it is met once.
                 Err(_) => counters.fetch_requests_failed += 1,
             }
             outcomes.push(outcome);

@@ -26,6 +26,8 @@ pub struct Slot {
     pub touched: bool,
     /// The group coordinator of a partition of `__consumer_offsets`; boxed, since few partitions have one.
     pub groups: Option<Box<Groups>>,
+    /// Its log could not be read as groups.
+    pub groups_failed: bool,
     /// How long removed files are kept (`file.delete.delay.ms`).
     pub file_delete_delay_ms: i64,
 }
@@ -41,6 +43,7 @@ impl Slot {
             sweep_at: SWEEP_AT,
             touched: false,
             groups: None,
+            groups_failed: false,
             file_delete_delay_ms: 60_000,
         }
     }

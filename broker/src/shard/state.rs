@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use model::{PartitionId, TimestampMs};
 use partition::{Effects, Leadership};
@@ -54,8 +55,6 @@ pub struct State {
     pub(super) wake_upkeep: Rc<Notify>,
     /// This shard's own mailbox, for what comes back from the disk pool.
     mailbox: mpsc::WeakSender<Message>,
-    pub fetches_parked: u64,
-    pub fetch_sessions: u64,
 }
 
 impl State {
@@ -73,8 +72,6 @@ impl State {
             held: HashMap::new(),
             wake_upkeep: Rc::new(Notify::new()),
             mailbox,
-            fetches_parked: 0,
-            fetch_sessions: 0,
         }
     }
 
@@ -157,9 +154,6 @@ impl State {
         let mut slot = self.slots.remove(&id)?;
         slot.wake_all();
         slot.dir.left();
-        if !self.slots.values().any(|other| other.topic == slot.topic) {
-            self.counters.forget_topic(&slot.topic);
-        }
         Some(slot)
     }
 
@@ -215,6 +209,7 @@ impl State {
         if std::mem::take(&mut effects.flush) {
             self.flush(id);
         }
+        self.count_failed(id, effects);
         self.complete(effects);
     }
 
@@ -233,14 +228,17 @@ impl State {
         let Some(task) = self.slots.get_mut(&id).and_then(|slot| slot.partition.flush_task()) else { return };
         let mailbox = self.mailbox.clone();
         self.config.disk.submit(move || {
+            let started = Instant::now();
             let flushed = task.run();
+            let took = started.elapsed();
             let Some(mailbox) = mailbox.upgrade() else { return };
             // Fails where the shard has ended: nobody waits any more.
-            let _ = mailbox.blocking_send(Box::new(move |local| local.state().flushed(id, flushed)));
+            let _ = mailbox.blocking_send(Box::new(move |local| local.state().flushed(id, flushed, took)));
         });
     }
 
-    fn flushed(&mut self, id: PartitionId, flushed: Flushed) {
+    fn flushed(&mut self, id: PartitionId, flushed: Flushed, took: Duration) {
+        self.counters.flush_time.record(took.as_micros() as u64);
         let outcome = self.with(id, |slot, now, effects| {
             let outcome = slot.partition.flushed(flushed, now, effects);
             outcome.inspect_err(|error| slot.dir.fail(&error.to_string())).is_ok()

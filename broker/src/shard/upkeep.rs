@@ -175,7 +175,7 @@ mod tests {
         let minute = Config { flush: FlushPolicy { messages: i64::MAX, ms: 60_000 }, ..Config::default() };
         let opened = Partition::open(disk, folder.path().join("t-0"), node, minute, OpenHints::default(), now);
         let topic: Arc<str> = "t".into();
-        let counters = state.counters.topic_slot(&topic);
+        let counters = state.counters.topics.slot(id.topic, &topic);
         state.install(id, Slot::new(topic, opened.unwrap().0, dir, counters));
         let me: Arc<[NodeId]> = [node].into();
         let (replicas, in_sync) = (me.clone(), me);

@@ -41,6 +41,9 @@ pub const NAMES: [&str; 18] = [
 /// Levels as clients name them, in the order in which Kafka lists them.
 pub const LEVELS: [&str; 6] = ["DEBUG", "ERROR", "FATAL", "INFO", "TRACE", "WARN"];
 
+/// Marks lines about what takes long: shown where other news is not.
+pub const PROGRESS_TARGET: &str = "broker::replication::progress";
+
 /// Installs the subscriber. `RUST_LOG` decides what is shown, `default_filter` where it is absent or empty.
 ///
 /// Fails when `RUST_LOG` is not a filter, or when the process has a subscriber already.

@@ -1,5 +1,5 @@
-//! This process as the operating system sees it, under the `process_*` names of Prometheus' own client libraries.
-//! Linux only; elsewhere there is nothing to tell.
+//! This process as the operating system sees it, under the `process_*` names of Prometheus' own client libraries,
+//! and its disks as Kafka names them. Linux only; elsewhere there is nothing to tell.
 
 use super::families::Families;
 
@@ -32,7 +32,12 @@ fn parse_fd_limit(limits: &str) -> Option<f64> {
     }
 }
 
-pub fn render(out: &mut Families, started_at_seconds: f64) {
+/// A line of `/proc/self/io`, bytes.
+fn parse_io(io: &str, name: &str) -> Option<f64> {
+    io.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.trim().parse().ok()
+}
+
+pub fn render(out: &mut Families<'_>, started_at_seconds: f64) {
     let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).ok();
     if let Some(seconds) = read("stat").and_then(|stat| parse_cpu_seconds(&stat)) {
         out.counter("process_cpu_seconds_total", "User and system time of this process.", seconds);
@@ -48,12 +53,30 @@ pub fn render(out: &mut Families, started_at_seconds: f64) {
         }
     }
     if let Ok(descriptors) = std::fs::read_dir("/proc/self/fd") {
-        out.gauge("process_open_fds", "Descriptors in use.", descriptors.count() as f64);
+        // The one that reads the folder is not there afterwards.
+        out.gauge("process_open_fds", "Descriptors in use.", descriptors.count().saturating_sub(1) as f64);
     }
     if let Some(limit) = read("limits").and_then(|limits| parse_fd_limit(&limits)) {
         out.gauge("process_max_fds", "Descriptors allowed.", limit);
     }
     out.gauge("process_start_time_seconds", "When the node started, in seconds since 1970.", started_at_seconds);
+    let io = read("io").unwrap_or_default();
+    for (name, help, line) in [
+        (
+            "kafka_server_kafkaserver_linux_disk_read_bytes",
+            "Bytes that this process had read from disks.",
+            "read_bytes",
+        ),
+        (
+            "kafka_server_kafkaserver_linux_disk_write_bytes",
+            "Bytes that this process had written to disks.",
+            "write_bytes",
+        ),
+    ] {
+        if let Some(bytes) = parse_io(&io, line) {
+            out.counter(name, help, bytes);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +96,13 @@ mod tests {
         assert_eq!(parse_status(status, "VmRSS"), Some(16384.0));
         assert_eq!(parse_status(status, "Threads"), Some(7.0));
         assert_eq!(parse_status(status, "VmPeak"), None);
+    }
+
+    #[test]
+    fn bytes_from_and_to_disks_are_told_apart_from_cancelled_ones() {
+        let io = "rchar: 9\nwchar: 8\nread_bytes: 4096\nwrite_bytes: 8192\ncancelled_write_bytes: 7\n";
+        assert_eq!((parse_io(io, "read_bytes"), parse_io(io, "write_bytes")), (Some(4096.0), Some(8192.0)));
+        assert_eq!(parse_io("", "read_bytes"), None);
     }
 
     #[test]

@@ -36,10 +36,30 @@ pub struct GroupCoordinator {
     stored: Stored,
     applied_end: Offset,
     unknown_records: u64,
+    tallies: Tallies,
     leading: bool,
     /// While leading: every stored group, and those that are about to be stored.
     groups: BTreeMap<Arc<str>, Group>,
     timers: Timers,
+}
+
+/// What a coordinator has done since it leads, for metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// Offsets committed, by partition.
+    pub offset_commits: u64,
+    /// Offsets dropped because nobody needed them for the retention time.
+    pub offset_expirations: u64,
+    /// Rebalances that ended with everybody's assignment in the log.
+    pub completed_rebalances: u64,
+}
+
+impl Tallies {
+    pub fn add(&mut self, other: Self) {
+        self.offset_commits += other.offset_commits;
+        self.offset_expirations += other.offset_expirations;
+        self.completed_rebalances += other.completed_rebalances;
+    }
 }
 
 /// What [`GroupCoordinator::apply`] did with a record.
@@ -60,6 +80,7 @@ impl GroupCoordinator {
             stored: Stored::default(),
             applied_end: Offset::ZERO,
             unknown_records: 0,
+            tallies: Tallies::default(),
             leading: false,
             groups: BTreeMap::new(),
             timers: Timers::default(),
@@ -98,6 +119,10 @@ impl GroupCoordinator {
     /// Records passed over so far, for a metric and a warning.
     pub fn unknown_records(&self) -> u64 {
         self.unknown_records
+    }
+
+    pub fn tallies(&self) -> Tallies {
+        self.tallies
     }
 
     /// What the log says.
@@ -163,7 +188,7 @@ impl GroupCoordinator {
         while let Some(key) = self.timers.pop_due(now) {
             match key {
                 TimerKey::OffsetExpiry => {
-                    self.expire_into(now, &mut outcome);
+                    self.tallies.offset_expirations += self.expire_into(now, &mut outcome);
                     self.schedule_expiry(now);
                 }
                 TimerKey::Join(id) => self.visit(&id, now, &mut outcome, |group, cx| group.on_join_deadline(cx)),
@@ -185,7 +210,7 @@ impl GroupCoordinator {
         match change {
             Change::Group { group, value: Some(stored) } => {
                 if let Some(group) = self.groups.get_mut(group.as_str()) {
-                    group.install_assignments(stored, now);
+                    self.tallies.completed_rebalances += u64::from(group.install_assignments(stored, now));
                 } else {
                     let id: Arc<str> = Arc::from(group.as_str());
                     self.groups.insert(id.clone(), Group::stored(id.clone(), stored));
@@ -198,6 +223,7 @@ impl GroupCoordinator {
                 }
             }
             Change::Offset { group, value: Some(_), .. } => {
+                self.tallies.offset_commits += 1;
                 if !self.groups.contains_key(group.as_str()) {
                     let id: Arc<str> = Arc::from(group.as_str());
                     self.groups.insert(id.clone(), Group::new(id, now));

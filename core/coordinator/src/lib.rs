@@ -24,7 +24,7 @@ pub mod stored;
 pub mod timers;
 
 pub use config::GroupConfig;
-pub use coordinator::{Applied, GroupCoordinator};
+pub use coordinator::{Applied, GroupCoordinator, Tallies};
 pub use error::{GroupError, ReplayError};
 pub use group::state::GroupState;
 pub use ids::IdSource;

@@ -4,11 +4,12 @@
 //! network buffer outlives its request.
 
 use bytes::Bytes;
-use model::{LeaderEpoch, Offset, TimestampMs, TopicId};
+use model::{LeaderEpoch, Offset, TopicId};
 
 use crate::error::GroupError;
 use crate::group::state::GroupState;
 use crate::records::Record;
+use crate::stored::GroupOffsets;
 
 /// The caller's name for a request whose answer may come later. Tickets must not repeat while one is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -242,13 +243,12 @@ pub struct ListedGroup {
     pub state: GroupState,
 }
 
-/// What a metrics reader needs of one committed offset.
+/// One group as metrics see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommittedView<'a> {
-    pub group: &'a str,
-    pub topic: &'a str,
-    pub topic_id: TopicId,
-    pub partition: i32,
-    pub offset: Offset,
-    pub committed_at: TimestampMs,
+pub struct GroupView<'a> {
+    pub id: &'a str,
+    pub state: GroupState,
+    pub members: usize,
+    /// `None` where nothing is committed.
+    pub offsets: Option<&'a GroupOffsets>,
 }

@@ -1,12 +1,12 @@
-//! ListGroups, DescribeGroups and DeleteGroups, and counts for metrics.
+//! ListGroups, DescribeGroups and DeleteGroups, and a look at the groups for metrics.
 
-use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::GroupCoordinator;
 use crate::error::GroupError;
 use crate::group::Group;
 use crate::group::state::GroupState;
-use crate::message::{Decision, GroupDescription, ListedGroup, MemberDescription, Outcome};
+use crate::message::{Decision, GroupDescription, GroupView, ListedGroup, MemberDescription, Outcome};
 use crate::records;
 
 /// The type that tools show for these groups.
@@ -56,13 +56,16 @@ impl GroupCoordinator {
         Ok(())
     }
 
-    /// How many groups are in each state that has any.
-    pub fn count_groups(&self) -> BTreeMap<GroupState, usize> {
-        let mut counts = BTreeMap::new();
-        for group in self.groups.values() {
-            *counts.entry(group.state()).or_default() += 1;
-        }
-        counts
+    /// The groups whose names come after `after`, by name, with the offsets committed for each: for metrics, which look at
+    /// a few groups at a time.
+    pub fn groups_after<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = GroupView<'a>> + use<'a> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.groups.range::<str, _>((from, Bound::Unbounded)).map(|(id, group)| GroupView {
+            id,
+            state: group.state(),
+            members: group.members().count(),
+            offsets: self.stored.offsets(id),
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use crate::error::GroupError;
 use crate::group::Group;
 use crate::group::state::GroupState;
 use crate::message::{
-    CommitPartition, CommitRequest, CommitTopic, CommittedView, Decision, DeleteOffsetsRequest, FetchOffsetsRequest,
-    FetchTopic, FetchedOffset, FetchedTopic, Outcome, TopicResult,
+    CommitPartition, CommitRequest, CommitTopic, Decision, DeleteOffsetsRequest, FetchOffsetsRequest, FetchTopic,
+    FetchedOffset, FetchedTopic, Outcome, TopicResult,
 };
 use crate::records;
 use crate::stored::{CommittedOffset, GroupOffsets};
@@ -134,14 +134,19 @@ impl GroupCoordinator {
         outcome
     }
 
-    pub(super) fn expire_into(&self, now: TimestampMs, outcome: &mut Outcome) {
+    /// Returns how many offsets go.
+    pub(super) fn expire_into(&self, now: TimestampMs, outcome: &mut Outcome) -> u64 {
+        let mut expired = 0;
         for (id, group) in &self.groups {
+            let before = outcome.records.len();
             let all_gone = self.expire_group(id, group, now, outcome);
+            expired += (outcome.records.len() - before) as u64;
             // An id that was just handed out is about to come back as a member.
             if all_gone && group.state() == GroupState::Empty && !group.has_pending_members() {
                 outcome.records.push(records::group_tombstone(id));
             }
         }
+        expired
     }
 
     /// True when no offset of the group is left.
@@ -174,22 +179,6 @@ impl GroupCoordinator {
             RetentionClock::EmptySince(at) => at,
         };
         now - since >= self.config.offsets_retention_ms
-    }
-
-    /// Every committed offset, for lag metrics.
-    pub fn committed_offsets(&self) -> impl Iterator<Item = CommittedView<'_>> {
-        self.stored.all_offsets().flat_map(|(group, topics)| {
-            topics.iter().flat_map(move |(topic, partitions)| {
-                partitions.iter().map(move |(partition, committed)| CommittedView {
-                    group,
-                    topic,
-                    topic_id: committed.topic_id,
-                    partition: *partition,
-                    offset: committed.offset,
-                    committed_at: committed.committed_at,
-                })
-            })
-        })
     }
 }
 

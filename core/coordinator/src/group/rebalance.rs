@@ -241,10 +241,11 @@ impl Group {
         }
     }
 
-    /// The leader's assignment is in the log: from here the group is stable. Called by replay only.
-    pub fn install_assignments(&mut self, stored: &crate::stored::StoredGroup, now: TimestampMs) {
+    /// The leader's assignment is in the log: from here the group is stable, unless the record is of another
+    /// generation; returns whether it became so. Called by replay only.
+    pub fn install_assignments(&mut self, stored: &crate::stored::StoredGroup, now: TimestampMs) -> bool {
         if self.state != GroupState::CompletingRebalance || self.generation != stored.generation {
-            return;
+            return false;
         }
         for stored in &stored.members {
             if let Some(member) = self.members.get_mut(stored.member_id.as_str()) {
@@ -252,5 +253,6 @@ impl Group {
             }
         }
         self.transition(GroupState::Stable, now);
+        true
     }
 }

@@ -248,17 +248,18 @@ fn an_empty_group_without_offsets_is_removed_at_the_next_look() {
 }
 
 #[test]
-fn committed_offsets_are_listed_for_metrics() {
+fn commits_expirations_and_rebalances_are_tallied_while_leading_and_only_then() {
     let mut w = World::new();
-    w.commit(&commit("", -1, "t", 3, 7)).unwrap();
-    let all: Vec<CommittedView<'_>> = w.coordinator.committed_offsets().collect();
-    let expected = CommittedView {
-        group: G,
-        topic: "t",
-        topic_id: TopicId::ZERO,
-        partition: 3,
-        offset: Offset(7),
-        committed_at: w.now,
-    };
-    assert_eq!(all, [expected]);
+    let ids = w.stable(2);
+    w.commit(&commit(&ids[0], 1, "t", 3, 7)).unwrap();
+    w.leave(ids.iter().map(|id| leaving(id)).collect()).unwrap();
+    let now = w.coordinator.tallies();
+    assert_eq!(now, Tallies { offset_commits: 1, offset_expirations: 0, completed_rebalances: 1 });
+    w.pass(2 * w.coordinator.config().offsets_retention_ms);
+    assert_eq!(w.coordinator.tallies(), Tallies { offset_expirations: 1, ..now });
+    let mut reader = GroupCoordinator::new(GroupConfig::default(), IdSource::new(2));
+    for (offset, record) in w.log.iter().enumerate() {
+        reader.apply(record, Offset(offset as i64), w.now).unwrap();
+    }
+    assert_eq!(reader.tallies(), Tallies::default(), "what another leader did is not done again");
 }
