@@ -60,6 +60,11 @@ impl Broker {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Where it serves HTTP; it must have been told to, by `milena.http.listener`.
+    pub fn http(&self) -> SocketAddr {
+        self.node.as_ref().and_then(Node::http_address).expect("it was told to serve HTTP")
+    }
 }
 
 fn start(properties: &Properties) -> Node {

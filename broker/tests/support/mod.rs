@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests fails as a test does")]
 
 pub mod admin;
+pub mod http;
 pub mod in_process;
 pub mod process;
 
@@ -18,7 +19,7 @@ use wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduce
 use wire::{Message, Reader, Records, Request, Writer};
 
 /// Nothing that these tests ask for takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The last version that names topics, not their ids.
 const PRODUCE_VERSION: i16 = 12;

@@ -49,29 +49,10 @@ struct Known {
 impl Lag {
     /// Holds the offsets that `groups` have committed against the `partitions` of this node.
     pub async fn fill(&self, groups: &mut [GroupScrape], partitions: &[PartitionScrape], parts: &Parts) {
-        let led = |partition: &&PartitionScrape| partition.is_leader;
-        let ends: HashMap<(TopicId, i32), &PartitionScrape> =
-            partitions.iter().filter(led).map(|one| ((one.topic_id, one.index), one)).collect();
-        let mut behind: Vec<(Place, &mut GroupOffset)> = Vec::new();
-        {
+        let behind = {
             let image = parts.images.current();
-            for offset in groups.iter_mut().flat_map(|group| &mut group.offsets) {
-                let Some(topic) = image.topic_by_name(&offset.topic).map(|topic| topic.id) else { continue };
-                if offset.topic_id != TopicId::ZERO && offset.topic_id != topic {
-                    // Committed for an earlier topic of the same name.
-                    continue;
-                }
-                let Some(partition) = ends.get(&(topic, offset.partition)) else { continue };
-                let lag = (partition.high_watermark - offset.committed).max(0);
-                offset.lag = Some(lag);
-                let unread = offset.committed.max(partition.log_start_offset);
-                if unread >= partition.high_watermark {
-                    offset.lag_seconds = LagSeconds::Known(0.0);
-                } else {
-                    behind.push(((PartitionId { topic, index: offset.partition }, Offset(unread)), offset));
-                }
-            }
-        }
+            compare(groups, partitions, |name| Some(image.topic_by_name(name)?.id))
+        };
         let places: BTreeSet<Place> = behind.iter().map(|(place, _)| *place).collect();
         self.known.lock().times.retain(|place, _| places.contains(place));
         // A disk that hangs costs the scrape its budget, and no more.
@@ -111,6 +92,35 @@ impl Lag {
             }
         }
     }
+}
+
+/// Fills in lag in records, and in seconds where a group has nothing left to read; gives the others with the oldest record
+/// that each has not read. Nothing is told of partitions that this node does not lead, nor of a topic that is gone: its name
+/// may be taken by another one since.
+fn compare<'g>(
+    groups: &'g mut [GroupScrape],
+    partitions: &[PartitionScrape],
+    topic_id: impl Fn(&str) -> Option<TopicId>,
+) -> Vec<(Place, &'g mut GroupOffset)> {
+    let led = partitions.iter().filter(|partition| partition.is_leader);
+    let ends: HashMap<(TopicId, i32), &PartitionScrape> = led.map(|one| ((one.topic_id, one.index), one)).collect();
+    let mut behind = Vec::new();
+    for offset in groups.iter_mut().flat_map(|group| &mut group.offsets) {
+        let Some(topic) = topic_id(&offset.topic) else { continue };
+        if offset.topic_id != TopicId::ZERO && offset.topic_id != topic {
+            continue;
+        }
+        let Some(partition) = ends.get(&(topic, offset.partition)) else { continue };
+        // As Kafka's tools count: records below the log's start are among them, though nobody can read them any more.
+        offset.lag = Some((partition.high_watermark - offset.committed).max(0));
+        let unread = offset.committed.max(partition.log_start_offset);
+        if unread >= partition.high_watermark {
+            offset.lag_seconds = LagSeconds::Known(0.0);
+        } else {
+            behind.push(((PartitionId { topic, index: offset.partition }, Offset(unread)), offset));
+        }
+    }
+    behind
 }
 
 impl Known {
@@ -163,14 +173,87 @@ fn take_turn(lookups: Vec<Lookup>) -> (Vec<(Place, Option<TimestampMs>)>, Vec<Lo
 
 #[cfg(test)]
 mod tests {
+    use model::NodeId;
+
     use super::*;
 
-    fn place(index: i32) -> Place {
-        (PartitionId { topic: TopicId([1; 16]), index }, Offset(5))
+    const TOPIC: TopicId = TopicId([1; 16]);
+
+    fn place(index: i32, offset: i64) -> Place {
+        (PartitionId { topic: TOPIC, index }, Offset(offset))
+    }
+
+    /// Offsets 10 to 20 of topic `t`; this node leads partition 0.
+    fn partition(index: i32) -> PartitionScrape {
+        PartitionScrape {
+            topic: "t".into(),
+            topic_id: TOPIC,
+            index,
+            is_leader: index == 0,
+            leader: NodeId(1),
+            preferred_leader: NodeId(1),
+            replicas: 1,
+            in_sync_replicas: 1,
+            in_sync_replicas_min: 1,
+            offline: false,
+            log_start_offset: 10,
+            last_stable_offset: 20,
+            high_watermark: 20,
+            log_end_offset: 20,
+            bytes: 0,
+            bytes_max: None,
+            segments: 1,
+            producer_ids: 0,
+        }
+    }
+
+    fn offset(topic: &str, topic_id: TopicId, partition: i32, committed: i64) -> GroupOffset {
+        GroupOffset { topic: topic.into(), topic_id, partition, committed, lag: None, lag_seconds: LagSeconds::Untold }
+    }
+
+    /// Lag in records and in seconds of one offset, and where its time is to be looked up.
+    fn compared(offset: GroupOffset) -> (Option<i64>, LagSeconds, Option<Place>) {
+        let offsets = vec![offset];
+        let mut groups = [GroupScrape { group: "g".into(), state: "Empty", members: 0, offsets }];
+        let partitions = [partition(0), partition(1)];
+        let behind = compare(&mut groups, &partitions, |name| (name == "t").then_some(TOPIC));
+        let place = behind.first().map(|(place, _)| *place);
+        let offset = &groups[0].offsets[0];
+        (offset.lag, offset.lag_seconds, place)
+    }
+
+    #[test]
+    fn a_group_within_the_log_is_behind_by_the_records_up_to_the_high_watermark() {
+        for topic_id in [TopicId::ZERO, TOPIC] {
+            let told = compared(offset("t", topic_id, 0, 13));
+            assert_eq!(told, (Some(7), LagSeconds::Untold, Some(place(0, 13))));
+        }
+    }
+
+    #[test]
+    fn below_the_log_start_the_oldest_record_left_counts_for_seconds_and_all_count_for_records() {
+        assert_eq!(compared(offset("t", TOPIC, 0, 4)), (Some(16), LagSeconds::Untold, Some(place(0, 10))));
+    }
+
+    #[test]
+    fn at_the_end_and_above_it_nothing_is_left_to_read() {
+        for committed in [20, 21, i64::MAX] {
+            assert_eq!(compared(offset("t", TOPIC, 0, committed)), (Some(0), LagSeconds::Known(0.0), None));
+        }
+    }
+
+    #[test]
+    fn of_a_deleted_topic_an_earlier_one_of_that_name_or_a_partition_led_elsewhere_nothing_is_told() {
+        let earlier = TopicId([9; 16]);
+        for other in [offset("gone", TOPIC, 0, 1), offset("t", earlier, 0, 1), offset("t", TOPIC, 1, 1)] {
+            assert_eq!(compared(other), (None, LagSeconds::Untold, None));
+        }
+        assert_eq!(compared(offset("t", TOPIC, 7, 1)), (None, LagSeconds::Untold, None), "no such partition");
     }
 
     #[test]
     fn the_next_scrape_goes_on_behind_the_last_place_looked_up() {
+        let place = |index| place(index, 5);
         let places: BTreeSet<Place> = (0..4).map(place).collect();
         let mut known = Known::default();
         let indexes = |known: &Known| known.unknown(&places).iter().map(|(id, _)| id.index).collect::<Vec<_>>();

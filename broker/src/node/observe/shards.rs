@@ -109,7 +109,8 @@ fn partition(slot: &Slot, id: PartitionId, node: NodeId) -> PartitionScrape {
         preferred_leader: leadership.replicas.first().copied().unwrap_or(NodeId(-1)),
         replicas: leadership.replicas.len() as u32,
         in_sync_replicas: leadership.in_sync.len() as u32,
-        in_sync_replicas_min: slot.partition.config().min_insync_replicas as u32,
+        // No more than there are replicas, as when a produce is acknowledged.
+        in_sync_replicas_min: slot.partition.config().min_insync_replicas.min(leadership.replicas.len()) as u32,
         offline,
         log_start_offset: offsets.start.0,
         last_stable_offset: slot.partition.last_stable_offset().0,
