@@ -470,3 +470,64 @@ fn idle_and_refused_connections_are_counted() {
     assert_eq!(metrics.sum("kafka_server_socket_server_metrics_expired_connections_killed_count"), 1.0);
     assert_eq!(metrics.value("milena_connections_refused_total{listener=\"PLAINTEXT\"}"), 1.0);
 }
+
+/// A row of the page: type and labels, by family.
+type Rows = BTreeMap<String, (String, BTreeSet<String>)>;
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned)
+}
+
+/// The families that the page has, and those that it says are left out.
+fn page() -> (Rows, BTreeSet<String>) {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md")).unwrap();
+    let (families, rest) = text.split_once("\n## Left out\n").unwrap();
+    let (left_out, _) = rest.split_once("\n## ").unwrap();
+    let mut rows = Rows::new();
+    for line in families.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [family, kind, labels, unit, meaning, _equals] = cells[..] else { panic!("{line}") };
+        assert!(!unit.is_empty() && !meaning.is_empty(), "{line}");
+        let family = quoted(family).next().unwrap();
+        let row = (kind.to_owned(), quoted(labels).collect());
+        assert_eq!(rows.insert(family.clone(), row), None, "{family} has one row");
+    }
+    let named = left_out.lines().filter(|line| line.starts_with("| `"));
+    (rows, named.flat_map(|line| quoted(line.split('|').nth(1).unwrap())).collect())
+}
+
+#[test]
+fn the_page_names_what_a_broker_exports_and_nothing_else() {
+    let broker = start(&[]);
+    let mut client = broker.client();
+    create(&mut client, "t", 1, &[("retention.bytes", "1000000")]);
+    assert_eq!(produce(&mut client, "t", batch_of_size(10), -1, 1000), 0);
+    fetch(&mut client, "t", 0, NO_SESSION, 0);
+    find_coordinator(&mut client, "g");
+    commit(&mut client, "g", "t", 0);
+    let metrics = Metrics::scrape(broker.http());
+    let mut exported: Rows = metrics.families.into_iter().map(|(name, kind)| (name, (kind, BTreeSet::new()))).collect();
+    for series in metrics.series.keys() {
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let whole = ["", "_bucket", "_sum", "_count"].into_iter().find_map(|part| {
+            let family = name.strip_suffix(part)?;
+            exported.contains_key(family).then(|| family.to_owned())
+        });
+        let names = labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+        // How a summary and a histogram tell their own parts apart.
+        let names = names.filter(|name| !["quantile", "le"].contains(&name.as_str()));
+        exported.get_mut(&whole.unwrap()).unwrap().1.extend(names);
+    }
+    let (page, left_out) = page();
+    let differs = |name: &&String| page.get(*name) != exported.get(*name);
+    let all: BTreeSet<&String> = page.keys().chain(exported.keys()).collect();
+    let different: Vec<_> = all
+        .into_iter()
+        .filter(differs)
+        .map(|name| format!("{name}: the page {:?}, the broker {:?}", page.get(name), exported.get(name)))
+        .collect();
+    assert!(different.is_empty(), "{different:#?}");
+    let both: Vec<_> = left_out.iter().filter(|name| exported.contains_key(*name)).collect();
+    assert!(!left_out.is_empty() && both.is_empty(), "left out and exported: {both:?}");
+}
