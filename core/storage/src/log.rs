@@ -195,6 +195,10 @@ impl<D: Disk> Log<D> {
         self.producers.iter()
     }
 
+    pub fn producer_count(&self) -> usize {
+        self.producers.len()
+    }
+
     /// Bytes that the newest batches take in memory.
     pub fn tail_bytes(&self) -> usize {
         self.tail.bytes()

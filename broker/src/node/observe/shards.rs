@@ -119,7 +119,7 @@ fn partition(slot: &Slot, id: PartitionId, node: NodeId) -> PartitionScrape {
         bytes: log.size_bytes(),
         bytes_max: log.config().retention_bytes,
         segments: log.segment_count() as u64,
-        producer_ids: log.producers().count() as u64,
+        producer_ids: log.producer_count() as u64,
     }
 }
 
