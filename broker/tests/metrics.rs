@@ -14,6 +14,8 @@ use support::http::Metrics;
 use support::in_process::Broker;
 use support::{Client, batch_of, bytes_of};
 use wire::messages::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use wire::messages::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
+use wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use wire::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use wire::messages::find_coordinator::FindCoordinatorRequest;
 use wire::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol};
@@ -456,6 +458,64 @@ fn lag_in_seconds_is_the_age_of_the_oldest_record_that_was_not_read() {
     commit(&mut client, "0", "t", 4);
     let seconds = Metrics::scrape(broker.http()).value(&series("lag_seconds", 0));
     assert!((500.0..1000.0).contains(&seconds), "{seconds}");
+}
+
+#[test]
+fn records_that_are_gone_count_for_lag_in_records_and_not_for_lag_in_seconds() {
+    let broker = start(&[]);
+    let mut client = broker.client();
+    create(&mut client, "t", 1, &[]);
+    let now = now_ms();
+    for age in [4000, 3000, 2000] {
+        assert_eq!(produce(&mut client, "t", batch_at(&[now - age * 1000], Codec::None), -1, 1000), 0);
+    }
+    find_coordinator(&mut client, "g");
+    commit(&mut client, "g", "t", 0);
+    let lag = |broker: &Broker| {
+        let metrics = Metrics::scrape(broker.http());
+        ["lag", "lag_seconds"].map(|name| {
+            metrics.value(&format!("kafka_consumergroup_{name}{{consumergroup=\"g\",topic=\"t\",partition=\"0\"}}"))
+        })
+    };
+    assert!(lag(&broker)[1] >= 4000.0);
+    let delete = |client: &mut Client, upto: i64| {
+        let partition = DeleteRecordsPartition { partition_index: 0, offset: upto, ..Default::default() };
+        let topic = DeleteRecordsTopic { name: "t".into(), partitions: vec![partition], ..Default::default() };
+        let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: 1000, ..Default::default() };
+        assert_eq!(client.ask(2, &request).topics[0].partitions[0].error_code, 0);
+    };
+    delete(&mut client, 1);
+    let [records, seconds] = lag(&broker);
+    assert!(records == 3.0 && (3000.0..4000.0).contains(&seconds), "{records} {seconds}");
+    delete(&mut client, 3);
+    assert_eq!(lag(&broker), [3.0, 0.0]);
+}
+
+#[test]
+fn a_deleted_topic_leaves_no_series_and_the_sums_do_not_go_back() {
+    let broker = start(&[]);
+    let mut client = broker.client();
+    create(&mut client, "t", 3, &[]);
+    assert_eq!(produce(&mut client, "t", batch_of_size(10), -1, 1000), 0);
+    fetch(&mut client, "t", 0, NO_SESSION, 0);
+    find_coordinator(&mut client, "g");
+    commit(&mut client, "g", "t", 0);
+    let of_topic = |metrics: &Metrics| metrics.series.keys().filter(|series| series.contains("topic=\"t\"")).count();
+    let before = Metrics::scrape(broker.http());
+    assert!(of_topic(&before) > 30, "{}", of_topic(&before));
+    let state = DeleteTopicState { name: Some("t".into()), ..Default::default() };
+    let request = DeleteTopicsRequest { topics: vec![state], timeout_ms: 1000, ..Default::default() };
+    assert_eq!(client.ask(6, &request).responses[0].error_code, 0);
+    let after = await_metrics(&broker, "nothing of the topic", |metrics| of_topic(metrics) == 0);
+    for sum in ["bytesout", "totalfetchrequests"] {
+        let name = format!("kafka_server_brokertopicmetrics_{sum}_total");
+        assert!(before.value(&name) > 0.0 && before.value(&name) == after.value(&name), "{sum}");
+    }
+    // Its name may be used again.
+    create(&mut client, "t", 1, &[]);
+    assert_eq!(produce(&mut client, "t", batch_of_size(10), -1, 1000), 0);
+    let again = Metrics::scrape(broker.http());
+    assert_eq!(again.value("kafka_server_brokertopicmetrics_messagesin_total{topic=\"t\"}"), 1.0);
 }
 
 #[test]

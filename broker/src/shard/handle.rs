@@ -64,13 +64,15 @@ impl Handle {
         self.send(index, Box::new(work)).await
     }
 
-    /// As [`Handle::spawn`], without waiting: `false` where the mailbox is full and `work` was dropped.
-    pub fn try_spawn(&self, index: usize, work: impl FnOnce(&Local) + Send + 'static) -> Result<bool, Stopped> {
-        match self.mailboxes[index].try_send(Box::new(work)) {
-            Ok(()) => Ok(true),
-            Err(mpsc::error::TrySendError::Full(_)) => Ok(false),
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(Stopped),
-        }
+    /// As [`Handle::spawn`], without waiting: `false` where the mailbox is full or the shard has ended, and `work` was
+    /// dropped.
+    pub fn try_spawn(&self, index: usize, work: impl FnOnce(&Local) + Send + 'static) -> bool {
+        self.mailboxes[index].try_send(Box::new(work)).is_ok()
+    }
+
+    /// Whether the thread of shard `index` has ended.
+    pub fn has_ended(&self, index: usize) -> bool {
+        self.mailboxes[index].is_closed()
     }
 
     async fn send(&self, index: usize, message: Message) -> Result<(), Stopped> {

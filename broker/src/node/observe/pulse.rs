@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::shard::{Handle, Local, Stopped};
+use crate::shard::{Handle, Local};
 
 /// A shard that leaves a message lying for so long is stuck. Far beyond what a slow disk costs it.
 const STUCK: Duration = Duration::from_secs(30);
@@ -36,6 +36,9 @@ impl Pulse {
     pub fn check(&self) -> Result<(), String> {
         let now = self.began.elapsed().as_millis() as u64 + 1;
         for (shard, asked) in self.asked.iter().enumerate() {
+            if self.shards.has_ended(shard) {
+                return Err(format!("shard {shard} has ended"));
+            }
             // Only the first of two looks at a time leaves a message.
             if !asked.lies.swap(true, Ordering::AcqRel) {
                 let _ = asked.since.compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
@@ -44,13 +47,8 @@ impl Pulse {
                     asked_now.since.store(0, Ordering::Release);
                     asked_now.lies.store(false, Ordering::Release);
                 };
-                match self.shards.try_spawn(shard, answer) {
-                    Ok(true) => {}
-                    Ok(false) => asked.lies.store(false, Ordering::Release),
-                    Err(Stopped) => {
-                        asked.lies.store(false, Ordering::Release);
-                        return Err(format!("shard {shard} has ended"));
-                    }
+                if !self.shards.try_spawn(shard, answer) {
+                    asked.lies.store(false, Ordering::Release);
                 }
             }
             let since = asked.since.load(Ordering::Acquire);
@@ -85,23 +83,19 @@ mod tests {
         let pulse = Pulse { stuck: Duration::from_millis(50), ..Pulse::new(shards.handle()) };
         assert_eq!(pulse.check(), Ok(()));
         let (release, held) = std::sync::mpsc::channel::<()>();
-        shards.handle().try_spawn(1, move |_| held.recv().unwrap_or_default()).unwrap();
+        assert!(shards.handle().try_spawn(1, move |_| held.recv().unwrap_or_default()));
         let patience = Instant::now() + Duration::from_secs(20);
         let until = |wanted: fn(&Result<(), String>) -> bool| {
-            loop {
-                let now = pulse.check();
-                if wanted(&now) || Instant::now() > patience {
-                    break now;
-                }
+            while !wanted(&pulse.check()) {
+                assert!(Instant::now() < patience, "{:?}", pulse.check());
                 std::thread::yield_now();
             }
         };
-        let stuck = until(|now| now.is_err()).unwrap_err();
-        assert!(stuck.starts_with("shard 1 has not answered for "), "{stuck}");
+        until(|now| now.as_ref().is_err_and(|why| why.starts_with("shard 1 has not answered for ")));
         drop(release);
-        assert_eq!(until(|now| now.is_ok()), Ok(()));
+        until(|now| now.is_ok());
         shards.stop();
-        assert_eq!(until(|now| now.is_err()), Err("shard 0 has ended".to_owned()));
+        assert_eq!(pulse.check(), Err("shard 0 has ended".to_owned()));
         disk.stop();
     }
 }
