@@ -2,19 +2,19 @@
 
 use model::Codec;
 
-/// Settings of one partition; they come from its topic and may change at any time. Kafka's names are in brackets.
+/// Settings of one partition; they come from its topic and may change at any time. Kafka's names are in parentheses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     pub log: storage::Config,
-    /// The largest batch that is taken, as it arrives and as it is stored [`max.message.bytes`].
+    /// The largest batch that is taken, as it arrives and as it is stored (`max.message.bytes`).
     pub message_bytes_max: usize,
-    /// acks=all needs this many in-sync replicas, or all there are where there are fewer [`min.insync.replicas`].
+    /// acks=all needs this many in-sync replicas, or all there are where there are fewer (`min.insync.replicas`).
     pub min_insync_replicas: usize,
     pub timestamps: TimestampBounds,
-    /// `None`: batches stay as the producer packed them [`compression.type`].
+    /// `None`: batches stay as the producer packed them (`compression.type`).
     pub compression: Option<Compression>,
     /// The largest record that is taken inside a compressed batch; `None` takes any, and need not inflate the batch for
-    /// that [`max.decompressed.message.bytes`].
+    /// that (`max.decompressed.message.bytes`).
     pub compressed_record_bytes_max: Option<usize>,
     pub flush: FlushPolicy,
 }
@@ -23,9 +23,9 @@ pub struct Config {
 /// records take the broker's time. KIP-937.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampBounds {
-    /// [`message.timestamp.before.max.ms`]
+    /// `message.timestamp.before.max.ms`
     pub before_max_ms: i64,
-    /// [`message.timestamp.after.max.ms`]
+    /// `message.timestamp.after.max.ms`
     pub after_max_ms: i64,
 }
 
@@ -40,9 +40,9 @@ pub struct Compression {
 /// When records must be synced to the disk, apart from replication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlushPolicy {
-    /// When so many records are unsynced, they are synced before the last of them is acknowledged [`flush.messages`].
+    /// When so many records are unsynced, they are synced before the last of them is acknowledged (`flush.messages`).
     pub messages: i64,
-    /// No record stays unsynced longer than this [`flush.ms`].
+    /// No record stays unsynced longer than this (`flush.ms`).
     pub ms: i64,
 }
 

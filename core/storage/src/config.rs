@@ -2,34 +2,34 @@
 
 use model::{Offset, TimestampMs, TopicId};
 
-/// The topic settings that a log obeys. Kafka's names are in brackets.
+/// The topic settings that a log obeys. Kafka's names are in parentheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// A segment never grows beyond this [`segment.bytes`]. A larger batch is refused.
+    /// A segment never grows beyond this (`segment.bytes`). A larger batch is refused.
     pub segment_bytes: u32,
-    /// A segment is closed when a batch is this much younger than its first one [`segment.ms`].
+    /// A segment is closed when a batch is this much younger than its first one (`segment.ms`).
     pub segment_ms: i64,
-    /// Taken off `segment_ms`; drawn by the caller from 0 to [`segment.jitter.ms`], so that logs do not roll together.
+    /// Taken off `segment_ms`; drawn by the caller from 0 to `segment.jitter.ms`, so that logs do not roll together.
     pub segment_jitter_ms: i64,
-    /// A segment is closed when one of its indexes would grow beyond this [`segment.index.bytes`].
+    /// A segment is closed when one of its indexes would grow beyond this (`segment.index.bytes`).
     pub segment_index_bytes: u32,
-    /// Bytes of log between two entries of an index [`index.interval.bytes`].
+    /// Bytes of log between two entries of an index (`index.interval.bytes`).
     pub index_interval_bytes: u32,
-    /// A new segment's file gets room for `segment_bytes` at once [`preallocate`].
+    /// A new segment's file gets room for `segment_bytes` at once (`preallocate`).
     pub preallocate: bool,
-    /// Segments whose youngest record is older than this are removed [`retention.ms`]; `None` never.
+    /// Segments whose youngest record is older than this are removed (`retention.ms`); `None` never.
     pub retention_ms: Option<i64>,
-    /// The oldest segments are removed while the others still hold this much [`retention.bytes`]; `None` never.
+    /// The oldest segments are removed while the others still hold this much (`retention.bytes`); `None` never.
     pub retention_bytes: Option<u64>,
-    /// Whether age and size remove anything at all: [`cleanup.policy`] contains `delete`.
+    /// Whether age and size remove anything at all: `cleanup.policy` contains `delete`.
     pub delete: bool,
-    /// The leader's clock gives records their time [`message.timestamp.type`=LogAppendTime].
+    /// The leader's clock gives records their time (`message.timestamp.type=LogAppendTime`).
     pub log_append_time: bool,
     /// Bytes of the newest batches to keep in memory.
     pub tail_bytes: usize,
     /// Reads up to this many bytes are answered from memory where the tail holds them; larger ones from the file.
     pub memory_read_bytes: usize,
-    /// An idempotent producer not heard of for this long is forgotten [`producer.id.expiration.ms`].
+    /// An idempotent producer not heard of for this long is forgotten (`producer.id.expiration.ms`).
     pub producer_expiration_ms: i64,
 }
 
