@@ -298,7 +298,7 @@ fn every_family_that_can_move_on_one_broker_moves_with_traffic() {
     assert_eq!(produce(&mut client, "t", bad.into(), -1, 1000), ErrorCode::CorruptMessage.code());
     let mut old = batch_of_size(10).to_vec();
     old[16] = 1;
-    assert_eq!(produce(&mut client, "t", old.into(), -1, 1000), ErrorCode::UnsupportedForMessageFormat.code());
+    assert_eq!(produce(&mut client, "t", old.into(), -1, 1000), ErrorCode::InvalidRecord.code());
     let producer = |base_sequence| Producer { id: ProducerId(7), epoch: ProducerEpoch(0), base_sequence };
     assert_eq!(produce(&mut client, "t", bytes_of(&batch_of("a", producer(0))), -1, 1000), 0);
     let gap = bytes_of(&batch_of("a", producer(5)));

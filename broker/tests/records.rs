@@ -32,6 +32,6 @@ fn a_transactional_batch_is_refused_and_holds_up_no_reader() {
     let mut builder = BatchBuilder::new().producer(producer).transactional();
     builder.append(now(), None, Some(b"undecided"), &[]);
     let batch = builder.finish().into_inner();
-    assert_eq!(client.produce("t", 0, &batch).unwrap(), Err(ErrorCode::InvalidTxnState.code()));
+    assert_eq!(client.produce("t", 0, &batch).unwrap(), Err(ErrorCode::TransactionalIdAuthorizationFailed.code()));
     assert_eq!(client.read_all("t", 0).unwrap(), []);
 }

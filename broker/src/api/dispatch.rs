@@ -95,8 +95,9 @@ impl Dispatch {
                     return Verdict::Close("a request cannot be decoded");
                 };
                 match produce::handle(&self.context, &self.connection, request, head.version).await {
-                    Some(response) => self.respond(reply, head, &response, Vec::new()),
-                    None => Verdict::Answered,
+                    produce::Answer::Response(response) => self.respond(reply, head, &response, Vec::new()),
+                    produce::Answer::Silence => Verdict::Answered,
+                    produce::Answer::End => Verdict::Close("a batch that nobody waits for was refused"),
                 }
             }
             ApiKey::Fetch => {

@@ -47,8 +47,9 @@ impl ToCode for ProducerError {
 impl ToCode for BatchError {
     fn to_code(&self) -> ErrorCode {
         match self {
-            Self::UnsupportedMagic(_) => ErrorCode::UnsupportedForMessageFormat,
-            Self::Truncated { .. } | Self::BadLength(_) | Self::BadCrc { .. } => ErrorCode::CorruptMessage,
+            // A message of an older format, and less than a batch, are no batch; the others are batches that are broken.
+            Self::UnsupportedMagic(0 | 1) | Self::Truncated { .. } => ErrorCode::InvalidRecord,
+            Self::UnsupportedMagic(_) | Self::BadLength(_) | Self::BadCrc { .. } => ErrorCode::CorruptMessage,
             Self::UnknownCodec(_) => ErrorCode::UnsupportedCompressionType,
             _ => ErrorCode::InvalidRecord,
         }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use metadata::TopicImage;
-use model::{Batch, BatchError, PartitionId, TimestampMs, TopicId, ValidBatch};
+use model::{Batch, BatchError, Codec, PartitionId, TimestampMs, TopicId};
 use partition::{Acks, ProduceError};
-use wire::ErrorCode;
-use wire::messages::produce::{PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse};
+use wire::messages::produce::{
+    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+};
+use wire::{ErrorCode, Str};
 
 use super::by_shard::{Share, gather};
 use super::context::Context;
@@ -25,13 +27,17 @@ struct Item {
     produce: Produce,
 }
 
-/// Appends every batch, and answers once the acknowledgements asked for are there; `None` where acks=0 asks for none.
-pub async fn handle(
-    context: &Context,
-    connection: &Connection,
-    mut request: ProduceRequest,
-    version: i16,
-) -> Option<ProduceResponse> {
+/// What the client gets.
+pub enum Answer {
+    Response(ProduceResponse),
+    /// acks=0 and all went well.
+    Silence,
+    /// acks=0 and something went wrong: only the connection's end can tell.
+    End,
+}
+
+/// Appends every batch, and answers once the acknowledgements asked for are there.
+pub async fn handle(context: &Context, connection: &Connection, mut request: ProduceRequest, version: i16) -> Answer {
     let acks = match request.acks {
         0 => Some(Acks::None),
         1 => Some(Acks::Leader),
@@ -57,9 +63,17 @@ pub async fn handle(
                 (None, _) => Err((ErrorCode::InvalidRequiredAcks, None)),
                 (_, None) if version >= 13 => Err((ErrorCode::UnknownTopicId, None)),
                 (_, None) => Err((ErrorCode::UnknownTopicOrPartition, None)),
-                _ if request.transactional_id.is_some() => Err(unserved_transaction()),
                 (_, Some(topic)) => {
-                    check(context, topic, data.index, records, &connection.client_id).inspect_err(|_| {
+                    let checked = check(
+                        context,
+                        topic,
+                        data.index,
+                        records,
+                        &connection.client_id,
+                        &request.transactional_id,
+                        version,
+                    );
+                    checked.inspect_err(|_| {
                         context.count(topic.id, |counters| {
                             counters.produce_requests += 1;
                             counters.produce_requests_failed += 1;
@@ -82,16 +96,26 @@ pub async fn handle(
     if let Some(acks) = acks {
         append(context, acks, items, Duration::from_millis(request.timeout_ms.max(0) as u64), &mut response).await;
     }
-    (request.acks != 0).then_some(response)
+    if acks != Some(Acks::None) {
+        return Answer::Response(response);
+    }
+    let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+    if partitions.all(|partition| partition.error_code == ErrorCode::None.code()) {
+        Answer::Silence
+    } else {
+        Answer::End
+    }
 }
 
-/// Cuts and checks the one batch that a partition may be sent.
+/// Cuts and checks the one batch that a partition may be sent. Bytes behind it that are no whole batch are ignored.
 fn check(
     context: &Context,
     topic: &TopicImage,
     index: i32,
     mut records: Bytes,
     client_id: &str,
+    transactional_id: &Option<Str>,
+    version: i16,
 ) -> Result<Produce, (ErrorCode, Option<String>)> {
     if topic.partition(index).is_none() {
         return Err((ErrorCode::UnknownTopicOrPartition, None));
@@ -99,38 +123,46 @@ fn check(
     if *topic.name == *GROUP_TOPIC && client_id != ADMIN_CLIENT_ID {
         return Err((ErrorCode::InvalidTopicException, None));
     }
-    let batch = valid_batch(&mut records).map_err(|error| {
+    let invalid = |error: BatchError| {
         context.count(topic.id, |counters| match error {
             BatchError::UnsupportedMagic(_) => counters.batches_with_invalid_magic += 1,
             BatchError::BadCrc { .. } => counters.batches_with_invalid_crc += 1,
-            BatchError::BadCount { .. } => counters.batches_with_invalid_offset_or_sequence += 1,
+            BatchError::BadCount { .. } | BatchError::BadBaseOffset(_) | BatchError::BadSequence { .. } => {
+                counters.batches_with_invalid_offset_or_sequence += 1;
+            }
             _ => {}
         });
         (error.to_code(), Some(error.to_string()))
-    })?;
-    if !records.is_empty() {
-        let message = "a produce request holds more than one batch for one partition".to_owned();
-        return Err((ErrorCode::InvalidRecord, Some(message)));
-    }
+    };
+    let refused = |code: ErrorCode, message: &str| Err((code, Some(message.to_owned())));
+    let batch = Batch::cut(&mut records).map_err(invalid)?;
     if batch.is_transactional() {
-        // Also where the request names no transaction: nobody would ever end it, and read_committed would stop before it.
-        return Err(unserved_transaction());
+        // Nobody would end a transaction, and read_committed would stop before it.
+        return match transactional_id {
+            None => refused(ErrorCode::TransactionalIdAuthorizationFailed, "the batch's transaction has no id"),
+            Some(_) => refused(ErrorCode::InvalidTxnState, "transactions are not served yet"),
+        };
+    }
+    if version < 7 && batch.codec() == Codec::Zstd as u8 {
+        return refused(ErrorCode::UnsupportedCompressionType, "zstd needs version 7 of Produce");
+    }
+    match Batch::peek_size(&records) {
+        Ok(size) if size > records.len() => {}
+        Err(BatchError::Truncated { .. }) => {}
+        Ok(_) => return refused(ErrorCode::InvalidRecord, "a partition is sent more than one batch"),
+        Err(error) => return Err(invalid(error)),
+    }
+    let mut batch = batch.validate().map_err(invalid)?;
+    batch.check_fresh().map_err(invalid)?;
+    if let Some(newest) = batch.check_framing().map_err(invalid)?
+        && newest != batch.max_timestamp()
+    {
+        batch.set_max_timestamp(newest);
     }
     if batch.is_control() {
-        let message = "clients do not write control batches".to_owned();
-        return Err((ErrorCode::InvalidRecord, Some(message)));
+        return refused(ErrorCode::InvalidRecord, "clients do not write control batches");
     }
     Ok(Produce { partition: PartitionId { topic: topic.id, index }, batch })
-}
-
-fn unserved_transaction() -> (ErrorCode, Option<String>) {
-    (ErrorCode::InvalidTxnState, Some("transactions are not served yet".to_owned()))
-}
-
-fn valid_batch(records: &mut Bytes) -> Result<ValidBatch, BatchError> {
-    let batch = Batch::cut(records)?.validate()?;
-    batch.check_framing()?;
-    Ok(batch)
 }
 
 /// Sends the items to their shards, one message a shard, and fills in the answers.
@@ -166,10 +198,20 @@ async fn append(context: &Context, acks: Acks, items: Vec<Item>, timeout: Durati
                     answer.log_append_time_ms = produced.log_append_time.unwrap_or(TimestampMs::NONE).0;
                     answer.log_start_offset = produced.log_start.0;
                 }
-                Err(error) => fail(answer, error.to_code(), Some(error.to_string())),
+                Err(error) => {
+                    fail(answer, error.to_code(), Some(error.to_string()));
+                    if let ProduceError::BadTimestamp { records, .. } = error {
+                        answer.record_errors = records.into_iter().map(record_error).collect();
+                    }
+                }
             }
         }
     }
+}
+
+/// Names a record that is at fault; why stands in the partition's message.
+fn record_error(index: i32) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage { batch_index: index, batch_index_error_message: None, ..Default::default() }
 }
 
 fn fail(answer: &mut PartitionProduceResponse, code: ErrorCode, message: Option<String>) {

@@ -80,6 +80,13 @@ impl Client {
         self.send_frame(&buf)
     }
 
+    /// Sends a request that is never answered.
+    pub fn tell<R: Request>(&mut self, version: i16, request: &R) -> io::Result<()> {
+        self.send(version, request)?;
+        self.answered += 1;
+        Ok(())
+    }
+
     /// Sends bytes as one frame, whatever they are.
     pub fn send_frame(&mut self, frame: &[u8]) -> io::Result<()> {
         let mut bytes = (frame.len() as i32).to_be_bytes().to_vec();

@@ -11,6 +11,7 @@
 
 use bytes::Bytes;
 
+use crate::compression::Codec;
 use crate::ids::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TimestampMs};
 
 /// Bytes before the first record.
@@ -19,6 +20,11 @@ pub const HEADER_BYTES: usize = 61;
 pub const LENGTH_PREFIX_BYTES: usize = 12;
 /// The only format that Kafka 4 accepts.
 pub const MAGIC: u8 = 2;
+
+/// A record's length, attributes, time, offset, the lengths of its key and value, and its number of headers.
+const RECORD_BYTES_MIN: usize = 7;
+/// What every format has behind its length.
+const MESSAGE_BYTES_MIN: i32 = 14;
 
 const LENGTH_AT: usize = 8;
 const LEADER_EPOCH_AT: usize = 12;
@@ -50,8 +56,12 @@ pub enum BatchError {
     UnsupportedMagic(i8),
     #[error("CRC-32C is {computed:08x}, the batch says {stated:08x}")]
     BadCrc { stated: u32, computed: u32 },
-    #[error("record count {count} does not fit last offset delta {last_offset_delta}")]
+    #[error("record count {count} fits neither last offset delta {last_offset_delta} nor the bytes")]
     BadCount { count: i32, last_offset_delta: i32 },
+    #[error("the base offset is {0}, a client's batch begins at 0")]
+    BadBaseOffset(Offset),
+    #[error("producer {producer} gives no sequence but {sequence}")]
+    BadSequence { producer: ProducerId, sequence: i32 },
     #[error("unknown compression codec {0}")]
     UnknownCodec(u8),
     #[error("malformed records: {0}")]
@@ -151,6 +161,9 @@ impl Batch {
             return Err(BatchError::Truncated { need: HEADER_BYTES, have: buffer.len() });
         };
         let length = i32::from_be_bytes([length[0], length[1], length[2], length[3]]);
+        if length < MESSAGE_BYTES_MIN {
+            return Err(BatchError::BadLength(length));
+        }
         if let Some(&magic) = buffer.get(MAGIC_AT)
             && magic != MAGIC
         {
@@ -234,7 +247,7 @@ impl Batch {
     }
 
     pub fn has_producer(&self) -> bool {
-        self.producer_id() != ProducerId::NONE
+        self.producer_id() > ProducerId::NONE
     }
 
     fn computed_crc(&self) -> u32 {
@@ -258,6 +271,26 @@ impl Batch {
             return Err(BatchError::UnknownCodec(self.codec()));
         }
         Ok(ValidBatch(self))
+    }
+
+    /// What only a batch fresh from a client must be: counted from offset 0, not emptied by compaction, in sequence where
+    /// it has a producer.
+    pub fn check_fresh(&self) -> Result<(), BatchError> {
+        if self.base_offset() != Offset::ZERO {
+            return Err(BatchError::BadBaseOffset(self.base_offset()));
+        }
+        let (count, last_offset_delta) = (self.record_count(), self.last_offset_delta());
+        // Also where the records are not inflated: a header could skip billions of offsets.
+        let inflated_max =
+            Codec::from_id(self.codec()).map_or(0, Codec::expansion_max).saturating_mul(self.records.len());
+        let fits = usize::try_from(count).is_ok_and(|count| count > 0 && count <= inflated_max / RECORD_BYTES_MIN);
+        if !fits || i64::from(count) != i64::from(last_offset_delta) + 1 {
+            return Err(BatchError::BadCount { count, last_offset_delta });
+        }
+        if self.has_producer() && self.base_sequence() < 0 && !self.is_control() {
+            return Err(BatchError::BadSequence { producer: self.producer_id(), sequence: self.base_sequence() });
+        }
+        Ok(())
     }
 }
 
@@ -292,6 +325,19 @@ impl ValidBatch {
         let attributes = self.attributes() | LOG_APPEND_TIME;
         self.0.header[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
         self.0.header[MAX_TIMESTAMP_AT..PRODUCER_ID_AT].copy_from_slice(&now.0.to_be_bytes());
+        self.renew_crc();
+    }
+
+    /// Corrects what the batch says of its newest record, which time indexes and retention go by.
+    pub fn set_max_timestamp(&mut self, newest: TimestampMs) {
+        self.0.header[MAX_TIMESTAMP_AT..PRODUCER_ID_AT].copy_from_slice(&newest.0.to_be_bytes());
+        self.renew_crc();
+    }
+
+    /// Leaves the records the times that their producer gave them, whatever it called these.
+    pub fn drop_append_time(&mut self) {
+        let attributes = self.attributes() & !LOG_APPEND_TIME;
+        self.0.header[ATTRIBUTES_AT..LAST_OFFSET_DELTA_AT].copy_from_slice(&attributes.to_be_bytes());
         self.renew_crc();
     }
 

@@ -34,6 +34,17 @@ impl Codec {
         })
     }
 
+    /// How many bytes one byte can stand for: what deflate, snappy's copies, lz4's lengths and zstd's repeated bytes allow.
+    pub fn expansion_max(self) -> usize {
+        match self {
+            Self::None => 1,
+            Self::Gzip => 1032,
+            Self::Snappy => 32,
+            Self::Lz4 => 256,
+            Self::Zstd => 1 << 15,
+        }
+    }
+
     /// The name in `compression.type`; `None` for "producer" and unknown ones.
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -97,9 +108,8 @@ fn snappy_block(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), Bat
     if length > limit - start.min(limit) {
         return Err(BatchError::TooLarge { limit });
     }
-    // Snappy cannot shrink anything to less than a 22nd (a copy of 64 bytes takes three): what claims more lies, and
-    // must not get the memory.
-    if length > block.len().saturating_mul(32) {
+    // A copy of 64 bytes takes three: what claims more lies, and must not get the memory.
+    if length > block.len().saturating_mul(Codec::Snappy.expansion_max()) {
         return Err(BatchError::Malformed("a snappy block claims more than it can hold"));
     }
     out.resize(start + length, 0);

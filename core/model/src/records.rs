@@ -114,17 +114,20 @@ impl Batch {
     }
 
     /// Walks the frames of an uncompressed batch without taking anything out: every record whole, as many as the
-    /// header says, offsets rising by one, nothing behind. Compressed batches pass: see `docs/compatibility.md`.
-    pub fn check_framing(&self) -> Result<(), BatchError> {
+    /// header says, offsets rising by one, nothing behind. Gives the newest of the records' times. Compressed batches pass
+    /// unseen, with `None`: see `docs/compatibility.md`.
+    pub fn check_framing(&self) -> Result<Option<TimestampMs>, BatchError> {
         if self.codec() != 0 {
-            return Ok(());
+            return Ok(None);
         }
+        let mut newest = TimestampMs::NONE;
         let mut rest = &self.records_bytes()[..];
         for expected in 0..self.record_count() {
             let framed = frame(rest)?;
             if framed.offset_delta != expected {
                 return Err(BatchError::Malformed("record offsets do not rise by one"));
             }
+            newest = newest.max(self.base_timestamp() + framed.timestamp_delta);
             rest = &rest[framed.size..];
         }
         if !rest.is_empty() {
@@ -136,7 +139,7 @@ impl Batch {
                 last_offset_delta: self.last_offset_delta(),
             });
         }
-        Ok(())
+        Ok(Some(newest))
     }
 }
 

@@ -145,3 +145,63 @@ fn framing_of_an_uncompressed_batch_is_checked_record_by_record() {
     let broken = Batch::cut(&mut bytes.into()).unwrap();
     assert!(matches!(broken.check_framing(), Err(BatchError::Malformed(_))));
 }
+
+#[test]
+fn the_newest_time_is_found_on_the_way_and_can_be_corrected() {
+    let records: [Row; 3] = [(5, None, None, vec![]), (9, None, None, vec![]), (7, None, None, vec![])];
+    let mut batch = build(&records, Codec::None).validate().unwrap();
+    assert_eq!(batch.check_framing(), Ok(Some(TimestampMs(9))));
+    batch.set_max_timestamp(TimestampMs(6));
+    assert_eq!((batch.max_timestamp(), batch.check_crc()), (TimestampMs(6), Ok(())));
+    assert_eq!(batch.check_framing(), Ok(Some(TimestampMs(9))));
+    assert_eq!(build(&records, Codec::Gzip).check_framing(), Ok(None));
+}
+
+/// A batch whose header says otherwise at `at`; the CRC fits.
+fn lying(records: usize, codec: Codec, lies: &[(usize, &[u8])]) -> Batch {
+    let records = vec![(5, None, Some(vec![1; 9]), vec![]); records];
+    let mut bytes = bytes_of(&build(&records, codec)).to_vec();
+    for (at, lie) in lies {
+        bytes[*at..at + lie.len()].copy_from_slice(lie);
+    }
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    Batch::cut(&mut bytes.into()).unwrap()
+}
+
+#[test]
+fn a_fresh_batch_begins_at_zero_and_has_as_many_records_as_offsets() {
+    lying(3, Codec::None, &[]).check_fresh().unwrap();
+    let offset = lying(3, Codec::None, &[(0, &7i64.to_be_bytes())]);
+    assert_eq!(offset.check_fresh(), Err(BatchError::BadBaseOffset(model::Offset(7))));
+    for (count, last) in [(2, 2), (4, 2), (0, 2), (0, -1), (-1, -2)] {
+        let batch = lying(3, Codec::Gzip, &[(23, &i32::to_be_bytes(last)), (57, &i32::to_be_bytes(count))]);
+        assert_eq!(batch.check_fresh(), Err(BatchError::BadCount { count, last_offset_delta: last }));
+    }
+}
+
+#[test]
+fn a_fresh_batch_has_no_more_records_than_its_bytes_can_hold() {
+    for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let skips = [(23, &i32::to_be_bytes(i32::MAX - 1)[..]), (57, &i32::to_be_bytes(i32::MAX))];
+        let refused = lying(3, codec, &skips).check_fresh();
+        assert!(matches!(refused, Err(BatchError::BadCount { .. })), "{codec:?}: {refused:?}");
+        // As alike as records can be.
+        let alike = vec![(5, None, None, vec![]); 20_000];
+        build(&alike, codec).check_fresh().unwrap();
+    }
+}
+
+#[test]
+fn a_fresh_batch_with_a_producer_has_a_sequence() {
+    let producer = |id: i64, sequence: i32| {
+        lying(1, Codec::None, &[(43, &id.to_be_bytes()), (53, &sequence.to_be_bytes())]).check_fresh()
+    };
+    assert_eq!(producer(7, 0), Ok(()));
+    assert_eq!(producer(-1, -1), Ok(()), "no producer");
+    assert_eq!(producer(-2, -1), Ok(()), "no producer either");
+    for sequence in [-1, -2] {
+        let refused = BatchError::BadSequence { producer: model::ProducerId(7), sequence };
+        assert_eq!(producer(7, sequence), Err(refused));
+    }
+}

@@ -20,6 +20,10 @@ pub(crate) fn admit(config: &Config, batch: &mut ValidBatch, now: TimestampMs) -
         batch.check_record_sizes(limit, INFLATED_BYTES_MAX)?;
     }
     if !config.log.log_append_time {
+        if batch.is_log_append_time() {
+            // Only a leader gives such times, and this topic's does not.
+            batch.drop_append_time();
+        }
         check_times(config, batch, now)?;
     }
     if let Some(wanted) = config.compression
@@ -38,19 +42,28 @@ fn check_size(config: &Config, batch: &ValidBatch) -> Result<(), ProduceError> {
 
 fn check_times(config: &Config, batch: &ValidBatch, now: TimestampMs) -> Result<(), ProduceError> {
     let bounds = config.timestamps;
+    let too_new = |at: TimestampMs| at != TimestampMs::NONE && at - now > bounds.after_max_ms;
+    let too_old = |at: TimestampMs| at != TimestampMs::NONE && now - at > bounds.before_max_ms;
     let newest = batch.max_timestamp();
-    if newest != TimestampMs::NONE && newest.0.saturating_sub(now.0) > bounds.after_max_ms {
-        return Err(ProduceError::BadTimestamp { timestamp: newest });
+    // Nothing is inflated but to find records that are too old.
+    let unbounded_past = bounds.before_max_ms == i64::MAX;
+    match too_new(newest) {
+        false if unbounded_past => return Ok(()),
+        true if unbounded_past && batch.codec() != 0 => {
+            return Err(ProduceError::BadTimestamp { timestamp: newest, records: Vec::new() });
+        }
+        _ => {}
     }
-    if bounds.before_max_ms == i64::MAX {
-        return Ok(());
-    }
-    let too_old = |at: TimestampMs| at != TimestampMs::NONE && now.0.saturating_sub(at.0) > bounds.before_max_ms;
-    for record in batch.records(INFLATED_BYTES_MAX)? {
+    let (mut first, mut records) = (None, Vec::new());
+    for (place, record) in (0..).zip(batch.records(INFLATED_BYTES_MAX)?) {
         let at = record?.timestamp;
-        if too_old(at) {
-            return Err(ProduceError::BadTimestamp { timestamp: at });
+        if too_new(at) || too_old(at) {
+            first.get_or_insert(at);
+            records.push(place);
         }
     }
-    Ok(())
+    match first.or(too_new(newest).then_some(newest)) {
+        Some(timestamp) => Err(ProduceError::BadTimestamp { timestamp, records }),
+        None => Ok(()),
+    }
 }

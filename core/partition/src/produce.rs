@@ -24,7 +24,7 @@ pub enum Acks {
 pub struct Produced {
     pub base_offset: Offset,
     pub last_offset: Offset,
-    /// The time given to the records, where the topic gives them one.
+    /// The time given to the records, where the topic gives them one; of a retry always, since the first answer is lost.
     pub log_append_time: Option<TimestampMs>,
     pub log_start: Offset,
 }
@@ -42,8 +42,9 @@ pub enum ProduceError {
     TooLarge { bytes: usize, limit: usize },
     #[error("the batch has {bytes} bytes, more than segment.bytes, {limit}")]
     TooLargeForSegment { bytes: usize, limit: u32 },
+    /// `records` are the places in the batch of all that are at fault; none where it would have to be inflated for that.
     #[error("the record's time {timestamp} is outside what message.timestamp.before.max.ms and .after.max.ms allow")]
-    BadTimestamp { timestamp: TimestampMs },
+    BadTimestamp { timestamp: TimestampMs, records: Vec<i32> },
     #[error(transparent)]
     Batch(#[from] BatchError),
     #[error(transparent)]
@@ -107,18 +108,15 @@ impl<D: Disk> Partition<D> {
             Ok(appended) => appended,
             Err(error) => return Some(Err(self.append_failed(error, effects))),
         };
-        let (base_offset, last_offset) = match outcome {
-            Some(Outcome::Appended { first_offset, last_offset }) => (first_offset, last_offset),
-            Some(Outcome::Duplicate(written)) => (written.first_offset(), written.last_offset),
+        let (base_offset, last_offset, log_append_time) = match outcome {
+            Some(Outcome::Appended { first_offset, last_offset }) => {
+                (first_offset, last_offset, appended.log_append_time)
+            }
+            Some(Outcome::Duplicate(written)) => (written.first_offset(), written.last_offset, Some(written.timestamp)),
             Some(Outcome::Refused(refusal)) => return Some(Err(refused(refusal))),
             None => return Some(Err(ProduceError::Storage("the log did not say what became of the batch".to_owned()))),
         };
-        let produced = Produced {
-            base_offset,
-            last_offset,
-            log_append_time: appended.log_append_time,
-            log_start: self.log.offsets().start,
-        };
+        let produced = Produced { base_offset, last_offset, log_append_time, log_start: self.log.offsets().start };
         self.appended_bytes += self.log.size_bytes() - before;
         self.advance(now, effects);
         let waiting = Waiting { upto: last_offset + 1, ticket, produced };

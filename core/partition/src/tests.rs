@@ -213,6 +213,52 @@ fn records_of_compressed_batches_are_measured_only_where_the_topic_bounds_them()
 }
 
 #[test]
+fn records_with_bad_times_are_named_where_they_can_be_seen() {
+    let config =
+        Config { timestamps: TimestampBounds { before_max_ms: i64::MAX, after_max_ms: 1000 }, ..Config::default() };
+    let mut partition = partition(config);
+    let with_codec = |codec: Codec| {
+        let mut builder = BatchBuilder::new().codec(codec, None);
+        for ms in [0, 1001, 5, 2000] {
+            builder.append(NOW + ms, None, Some(b"a"), &[]);
+        }
+        builder.finish()
+    };
+    let refused = |records: Vec<i32>, ms: i64| Err(ProduceError::BadTimestamp { timestamp: NOW + ms, records });
+    assert_eq!(produce(&mut partition, with_codec(Codec::None)), refused(vec![1, 3], 1001));
+    assert_eq!(produce(&mut partition, with_codec(Codec::Lz4)), refused(vec![], 2000), "nothing is inflated for that");
+}
+
+#[test]
+fn times_that_only_a_leader_gives_are_dropped_and_the_records_keep_theirs() {
+    let mut partition = partition(Config::default());
+    let mut builder = BatchBuilder::new().append_time();
+    for ms in [-5, 0] {
+        builder.append(NOW + ms, None, Some(b"a"), &[]);
+    }
+    produce(&mut partition, builder.finish()).unwrap();
+    let ReadPlan::Memory(batches) = fetch(&mut partition, 0).unwrap().plan else { panic!("the tail is in memory") };
+    batches[0].check_crc().unwrap();
+    let times: Vec<_> = batches[0].records(1000).unwrap().map(|record| record.unwrap().timestamp).collect();
+    assert_eq!(times, [NOW + -5, NOW]);
+}
+
+#[test]
+fn a_retry_is_answered_with_the_time_of_the_first_try() {
+    let config = storage::Config { log_append_time: true, ..storage::Config::default() };
+    let mut partition = partition(Config { log: config, ..Config::default() });
+    let sent = || {
+        let producer = Producer { id: ProducerId(7), epoch: ProducerEpoch(0), base_sequence: 0 };
+        let mut builder = BatchBuilder::new().producer(producer);
+        builder.append(NOW + -9, None, Some(b"a"), &[]);
+        builder.finish()
+    };
+    let mut at = |now| partition.produce(sent(), Acks::Leader, Ticket(1), now, &mut Effects::default());
+    assert_eq!(at(NOW).unwrap().unwrap().log_append_time, Some(NOW));
+    assert_eq!(at(NOW + 50).unwrap().unwrap().log_append_time, Some(NOW));
+}
+
+#[test]
 fn a_topic_with_a_codec_stores_every_batch_in_it() {
     let compression = Some(Compression { codec: Codec::Lz4, level: None });
     let mut partition = partition(Config { compression, ..Config::default() });

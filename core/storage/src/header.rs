@@ -116,7 +116,7 @@ impl Header {
     }
 
     pub fn has_producer(&self) -> bool {
-        self.producer_id != ProducerId::NONE
+        self.producer_id > ProducerId::NONE
     }
 }
 

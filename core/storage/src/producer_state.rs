@@ -157,11 +157,13 @@ impl ProducerStates {
             return Ok(Check::New);
         }
         let producer = batch.producer_id;
-        let Some(state) = self.states.get(&producer) else { return Ok(Check::New) };
-        if batch.producer_epoch < state.epoch {
-            let (current, found) = (state.epoch, batch.producer_epoch);
+        let state = self.states.get(&producer);
+        let current = state.map_or(ProducerEpoch::NONE, |state| state.epoch);
+        if batch.producer_epoch < current {
+            let found = batch.producer_epoch;
             return Err(ProducerError::InvalidEpoch { producer, current, found });
         }
+        let Some(state) = state else { return Ok(Check::New) };
         if batch.is_control() {
             return Ok(Check::New);
         }
@@ -354,6 +356,12 @@ mod tests {
     #[test]
     fn an_unknown_producer_starts_anywhere() {
         assert_eq!(ProducerStates::default().check(&header(0, 17, 1, 0)), Ok(Check::New));
+    }
+
+    #[test]
+    fn an_epoch_below_none_is_none_of_a_producers_epochs() {
+        let refused = ProducerStates::default().check(&header(-2, 0, 1, 0));
+        assert!(matches!(refused, Err(ProducerError::InvalidEpoch { current: ProducerEpoch::NONE, .. })));
     }
 
     #[test]
