@@ -1,5 +1,7 @@
 //! DeleteGroups (42): empty groups with all their offsets. KIP-229.
 
+use std::collections::BTreeSet;
+
 use wire::messages::delete_groups::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
 use wire::{ErrorCode, Str};
 
@@ -8,10 +10,11 @@ use super::dispatch::Connection;
 use super::errors::ToCode as _;
 use crate::coordination::groups;
 
-/// Answers each group for itself.
+/// Answers each group for itself, once.
 pub async fn handle(context: &Context, _: &Connection, request: DeleteGroupsRequest, _: i16) -> DeleteGroupsResponse {
     let mut response = DeleteGroupsResponse::default();
-    for group in request.groups_names {
+    let names: BTreeSet<Str> = request.groups_names.into_iter().collect();
+    for group in names {
         let code = delete(context, &group).await;
         response.results.push(DeletableGroupResult { group_id: group, error_code: code.code(), ..Default::default() });
     }

@@ -10,10 +10,8 @@ use wire::{ErrorCode, Str};
 use super::context::Context;
 use super::dispatch::Connection;
 use super::errors::ToCode as _;
+use super::operations;
 use crate::coordination::groups;
-
-/// "Operations not asked for".
-const NO_OPERATIONS: i32 = i32::MIN;
 
 /// Answers each group for itself. A group that is not there is shown as dead, from version 6 on with an error.
 pub async fn handle(
@@ -23,6 +21,7 @@ pub async fn handle(
     version: i16,
 ) -> DescribeGroupsResponse {
     let mut response = DescribeGroupsResponse::default();
+    let granted = operations::told(request.include_authorized_operations, operations::GROUP);
     for group in request.groups {
         let described = match context.group_partition(&group) {
             None => Err(ErrorCode::NotCoordinator),
@@ -34,12 +33,12 @@ pub async fn handle(
             }
         };
         response.groups.push(match described {
-            Ok(Some(found)) => describe(found),
+            Ok(Some(found)) => describe(found, granted),
             Ok(None) => absent(group, version),
             Err(code) => DescribedGroup {
                 error_code: code.code(),
                 group_id: group,
-                authorized_operations: NO_OPERATIONS,
+                authorized_operations: operations::NOT_ASKED,
                 ..Default::default()
             },
         });
@@ -47,7 +46,7 @@ pub async fn handle(
     response
 }
 
-fn describe(found: GroupDescription) -> DescribedGroup {
+fn describe(found: GroupDescription, granted: i32) -> DescribedGroup {
     DescribedGroup {
         group_id: found.group.into(),
         group_state: Str::from_static(found.state.name()),
@@ -66,7 +65,7 @@ fn describe(found: GroupDescription) -> DescribedGroup {
                 ..Default::default()
             })
             .collect(),
-        authorized_operations: NO_OPERATIONS,
+        authorized_operations: granted,
         ..Default::default()
     }
 }
@@ -74,7 +73,7 @@ fn describe(found: GroupDescription) -> DescribedGroup {
 fn absent(group: Str, version: i16) -> DescribedGroup {
     let mut answer = DescribedGroup {
         group_state: Str::from_static("Dead"),
-        authorized_operations: NO_OPERATIONS,
+        authorized_operations: operations::NOT_ASKED,
         ..Default::default()
     };
     if version >= 6 {

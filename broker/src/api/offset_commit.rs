@@ -31,7 +31,11 @@ pub async fn handle(
     let mut parts = Vec::with_capacity(request.topics.len());
     let mut commit_topics = Vec::new();
     for topic in &request.topics {
-        let known = topics::find(&image, &topic.name, if version >= 10 { topic.topic_id } else { TopicId::ZERO.0 });
+        let known = match version {
+            10.. if topic.topic_id == TopicId::ZERO.0 => Err(ErrorCode::UnknownTopicId),
+            10.. => topics::find(&image, "", topic.topic_id),
+            _ => topics::find(&image, &topic.name, TopicId::ZERO.0),
+        };
         let mut answer =
             OffsetCommitResponseTopic { name: topic.name.clone(), topic_id: topic.topic_id, ..Default::default() };
         let mut sent = Vec::new();

@@ -45,7 +45,7 @@ pub async fn handle(context: &Context, _: &Connection, request: OffsetDeleteRequ
             for (answer, result) in response.topics.iter_mut().zip(results) {
                 for (index, error) in result.partitions {
                     let Some(error) = error else { continue };
-                    if let Some(one) = answer.partitions.iter_mut().find(|one| one.partition_index == index) {
+                    for one in answer.partitions.iter_mut().filter(|one| one.partition_index == index) {
                         one.error_code = error.to_code().code();
                     }
                 }

@@ -22,6 +22,9 @@ pub const CLUSTER: i32 =
 /// All that can be done with a topic.
 pub const TOPIC: i32 = READ | WRITE | CREATE | DESCRIBE | DELETE | ALTER | DESCRIBE_CONFIGS | ALTER_CONFIGS;
 
+/// All that can be done with a group.
+pub const GROUP: i32 = READ | DESCRIBE | DELETE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
+
 /// `granted` where it was `asked` for.
 pub fn told(asked: bool, granted: i32) -> i32 {
     if asked { granted } else { NOT_ASKED }

@@ -80,7 +80,7 @@ fn describe(group: &Group) -> GroupDescription {
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
             metadata: member.metadata(protocol),
-            assignment: if stable { member.assignment.clone() } else { Default::default() },
+            assignment: member.assignment.clone(),
         })
         .collect();
     GroupDescription {

@@ -9,7 +9,8 @@ use crate::error::GroupError;
 use crate::group::Group;
 use crate::group::state::GroupState;
 use crate::message::{
-    Decision, HeartbeatRequest, JoinRefused, JoinRequest, LeaveRequest, LeftMember, Outcome, Reply, SyncRequest, Ticket,
+    Decision, HeartbeatRequest, JoinRefused, JoinRequest, LeaveRequest, LeavingMember, LeftMember, Outcome, Reply,
+    SyncRequest, Ticket,
 };
 use crate::records::{self, Change, Decoded, Record};
 use crate::stored::StoredGroup;
@@ -88,14 +89,20 @@ impl GroupCoordinator {
         reply.unwrap_or(Err(GroupError::UnknownMemberId))
     }
 
-    /// LeaveGroup, for any number of members: each with its own error, in the order asked.
+    /// LeaveGroup, for any number of members: each with its own error, in the order asked. Nobody is a member of a group
+    /// that is not there.
     pub fn leave(&mut self, request: &LeaveRequest, now: TimestampMs) -> Decision<Result<Vec<LeftMember>, GroupError>> {
         let mut outcome = Outcome::default();
         if let Err(error) = check_group_id(&request.group) {
             return Decision { reply: Err(error), outcome };
         }
         let left = self.visit(&request.group, now, &mut outcome, |group, cx| Some(group.leave(&request.members, cx)));
-        Decision { reply: left.ok_or(GroupError::UnknownMemberId), outcome }
+        let unknown = |member: &LeavingMember| LeftMember {
+            member_id: member.member_id.clone(),
+            group_instance_id: member.group_instance_id.clone(),
+            error: Some(GroupError::UnknownMemberId),
+        };
+        Decision { reply: Ok(left.unwrap_or_else(|| request.members.iter().map(unknown).collect())), outcome }
     }
 
     /// The records of an outcome could not be appended, and none of them is in the log. Takes back what was decided on

@@ -91,6 +91,9 @@ impl GroupCoordinator {
     /// OffsetDelete. Each topic with each partition's error; a partition without an offset is no error.
     pub fn delete_offsets(&self, request: &DeleteOffsetsRequest) -> Decision<Result<Vec<TopicResult>, GroupError>> {
         let mut outcome = Outcome::default();
+        if let Err(error) = super::membership::check_group_id(&request.group) {
+            return Decision { reply: Err(error), outcome };
+        }
         let group = match self.groups.get(request.group.as_str()) {
             None => return Decision { reply: Err(GroupError::GroupIdNotFound), outcome },
             Some(group) if group.state() != GroupState::Empty && !group.uses_consumer_protocol() => {

@@ -18,7 +18,7 @@ fn groups_are_listed_by_state_and_type_ignoring_case() {
 }
 
 #[test]
-fn a_stable_group_is_described_with_assignments_and_others_without() {
+fn a_group_is_described_with_its_assignments_and_with_its_protocol_while_it_is_stable() {
     let mut w = World::new();
     assert_eq!(w.coordinator.describe_group(G), None);
     let ids = w.members(1);
@@ -33,6 +33,11 @@ fn a_stable_group_is_described_with_assignments_and_others_without() {
     assert_eq!((member.member_id.as_str(), &member.assignment), (ids[0].as_str(), &Bytes::from(ids[0].clone())));
     assert_eq!((member.client_id.as_str(), member.client_host.as_str()), ("c0", "/127.0.0.1"));
     assert_eq!(member.metadata, subscription(&["t"]));
+    w.join(&request("c1"));
+    let group = w.coordinator.describe_group(G).unwrap();
+    assert_eq!((group.state, group.protocol.as_str()), (GroupState::PreparingRebalance, ""));
+    let kept = group.members.iter().find(|member| member.member_id == ids[0]).unwrap();
+    assert_eq!((&kept.assignment, &kept.metadata), (&Bytes::from(ids[0].clone()), &Bytes::new()));
 }
 
 #[test]

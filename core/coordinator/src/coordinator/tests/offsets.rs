@@ -139,6 +139,14 @@ fn offsets_of_topics_that_nobody_consumes_can_be_deleted_and_of_others_not() {
 }
 
 #[test]
+fn offsets_are_deleted_of_a_group_that_is_named() {
+    let mut w = World::new();
+    let request = DeleteOffsetsRequest { group: String::new(), topics: vec![] };
+    let decision = w.coordinator.delete_offsets(&request);
+    assert_eq!(w.decide(decision), Err(GroupError::InvalidGroupId));
+}
+
+#[test]
 fn a_group_of_another_protocol_must_be_empty_to_lose_offsets() {
     let mut w = World::new();
     let ticket = w.join(&JoinRequest { protocol_type: "connect".into(), ..request("worker") });
