@@ -216,7 +216,8 @@ fn respond(
                         })
                         .collect()
                 });
-                let taken = take(fetched.plan, left, first, &mut regions);
+                let most = usize::try_from(part.wanted.max_bytes).unwrap_or(0).min(left);
+                let taken = take(fetched.plan, most, first, &mut regions);
                 if let Ok(id) = part.id
                     && taken > 0
                 {
@@ -230,6 +231,9 @@ fn respond(
             Err(code) => {
                 data.error_code = code.code();
                 data.high_watermark = Offset::NONE.0;
+                if part.id.is_ok() {
+                    data.aborted_transactions = None;
+                }
                 data.records = Some(Records::default());
                 Told { high_watermark: -1, log_start_offset: -1, failed: true }
             }
@@ -303,8 +307,9 @@ fn named(request: &FetchRequest, by_id: bool) -> Vec<(Key, Wanted)> {
                 Wanted {
                     fetch_offset: Offset(partition.fetch_offset),
                     max_bytes: partition.partition_max_bytes,
-                    current_leader_epoch: partition.current_leader_epoch,
-                    last_fetched_epoch: partition.last_fetched_epoch,
+                    // All that is negative means "none".
+                    current_leader_epoch: partition.current_leader_epoch.max(LeaderEpoch::NONE.0),
+                    last_fetched_epoch: partition.last_fetched_epoch.max(LeaderEpoch::NONE.0),
                     log_start_offset: partition.log_start_offset,
                 },
             ));

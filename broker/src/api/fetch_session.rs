@@ -125,6 +125,10 @@ impl Sessions {
         let at = self.open.iter().position(|session| session.id == id).ok_or(Refused::NotFound)?;
         let mut session = self.open.remove(at);
         let verdict = session.advance(epoch, uses_topic_ids, wanted, forgotten);
+        if verdict.is_ok() && session.partitions.is_empty() {
+            // Nothing is left to fetch, so that the session ends.
+            return Ok(Kind::Full { session_id: 0 });
+        }
         self.open.push(session);
         verdict.map(|()| Kind::Incremental { session_id: id })
     }
@@ -271,6 +275,14 @@ mod tests {
         session.tell(&key(0), Told { high_watermark: 3, log_start_offset: 0, failed: false }, true);
         let order: Vec<_> = session.partitions().map(|(k, _)| k.index).collect();
         assert_eq!(order, [1, 0]);
+    }
+
+    #[test]
+    fn a_session_ends_when_nothing_is_left_in_it() {
+        let mut sessions = opened();
+        let all = [key(0), key(1)];
+        assert_eq!(sessions.begin(7, 1, false, &[], &all, || 0), Ok(Kind::Full { session_id: 0 }));
+        assert_eq!(sessions.begin(7, 2, false, &[], &[], || 0), Err(Refused::NotFound));
     }
 
     #[test]
