@@ -25,6 +25,9 @@ pub async fn handle(
     {
         return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
     }
+    if version >= 5 && request.cluster_id.is_none() != (request.node_id == -1) {
+        return ApiVersionsResponse { error_code: ErrorCode::InvalidRequest.code(), ..Default::default() };
+    }
     if version >= 5
         && let Some(cluster) = &request.cluster_id
         && (*cluster != context.cluster_id || request.node_id != context.config.node_id.0)
@@ -45,13 +48,17 @@ pub async fn handle(
                 });
             }
         }
-        for (name, level) in image.features() {
-            response.finalized_features.push(FinalizedFeatureKey {
-                name: name.as_str().into(),
-                max_version_level: *level,
-                min_version_level: *level,
-                ..Default::default()
-            });
+        for &(name, _, max) in FEATURES {
+            let level = image.features().get(name).map_or(0, |level| *level.min(&max));
+            // At level 0 a feature is off.
+            if level > 0 {
+                response.finalized_features.push(FinalizedFeatureKey {
+                    name: name.into(),
+                    max_version_level: level,
+                    min_version_level: level,
+                    ..Default::default()
+                });
+            }
         }
         response.finalized_features_epoch = image.offset.0;
     }

@@ -24,6 +24,9 @@ pub async fn handle(
         found.push(find(context, connection, key, request.key_type).await);
     }
     if version >= 4 {
+        for one in found.iter_mut().filter(|one| one.error_code == ErrorCode::None.code()) {
+            one.error_message = Some(Str::default());
+        }
         return FindCoordinatorResponse { coordinators: found, ..Default::default() };
     }
     let Some(one) = found.pop() else { return FindCoordinatorResponse::default() };
@@ -68,7 +71,7 @@ async fn find(context: &Context, connection: &Connection, key: Str, kind: i8) ->
             node_id: node.0,
             host: endpoint.host.as_str().into(),
             port: i32::from(endpoint.port),
-            // Kafka says so too where nothing is wrong.
+            // Kafka says so too, where it answers for one key.
             error_message: Some(Str::from_static("NONE")),
             ..Default::default()
         },

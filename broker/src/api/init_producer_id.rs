@@ -20,7 +20,9 @@ pub async fn handle(
         producer_epoch: -1,
         ..Default::default()
     };
-    if request.transactional_id.is_some() {
+    // Who has an id already says its epoch, too.
+    let half = (request.producer_id == -1) != (request.producer_epoch == -1);
+    if request.transactional_id.is_some() || half {
         return refused(ErrorCode::InvalidRequest);
     }
     match next(context).await {

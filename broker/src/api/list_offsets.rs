@@ -1,5 +1,7 @@
 //! ListOffsets (2): offsets by time, and the special times.
 
+use std::collections::BTreeSet;
+
 use model::{LeaderEpoch, TimestampMs};
 use partition::{Isolation, OffsetSpec};
 use wire::ErrorCode;
@@ -12,7 +14,7 @@ use super::dispatch::Connection;
 use super::errors::ToCode as _;
 use super::topics;
 
-/// Answers each partition for itself.
+/// Answers each partition for itself. One that is named twice is refused, once.
 pub async fn handle(
     context: &Context,
     _: &Connection,
@@ -21,9 +23,16 @@ pub async fn handle(
 ) -> ListOffsetsResponse {
     let isolation = if request.isolation_level == 1 { Isolation::ReadCommitted } else { Isolation::ReadUncommitted };
     let mut response = ListOffsetsResponse::default();
+    let twice = named_twice(&request);
+    let mut refused = BTreeSet::new();
     for topic in &request.topics {
         let mut answer = ListOffsetsTopicResponse { name: topic.name.clone(), ..Default::default() };
         for wanted in &topic.partitions {
+            let named = (topic.name.as_str(), wanted.partition_index);
+            let is_twice = twice.contains(&named);
+            if is_twice && !refused.insert(named) {
+                continue;
+            }
             let mut partition = ListOffsetsPartitionResponse {
                 partition_index: wanted.partition_index,
                 timestamp: -1,
@@ -33,6 +42,7 @@ pub async fn handle(
             };
             let id = topics::partition(&context.image(), &topic.name, wanted.partition_index);
             let found = match (id, spec(wanted.timestamp, version)) {
+                _ if is_twice => Err(ErrorCode::InvalidRequest),
                 (Err(code), _) => Err(code),
                 (_, None) => Err(ErrorCode::UnsupportedVersion),
                 (Ok(id), Some(spec)) => {
@@ -59,6 +69,14 @@ pub async fn handle(
         response.topics.push(answer);
     }
     response
+}
+
+/// Topics and partitions that the request names more than once.
+fn named_twice(request: &ListOffsetsRequest) -> BTreeSet<(&str, i32)> {
+    let mut seen = BTreeSet::new();
+    let all = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |one| (topic, one)));
+    let named = all.map(|(topic, one)| (topic.name.as_str(), one.partition_index));
+    named.filter(|one| !seen.insert(*one)).collect()
 }
 
 /// What a timestamp of the request asks for; `None` for a special one that `version` does not know.

@@ -1,5 +1,7 @@
 //! Metadata (3): brokers, topics, leaders; creates topics that a client names where that is allowed.
 
+use std::collections::HashSet;
+
 use metadata::{Image, TopicImage, topic_name};
 use model::TopicId;
 use wire::messages::metadata::{
@@ -11,9 +13,7 @@ use wire::{ErrorCode, Str};
 use super::context::Context;
 use super::dispatch::Connection;
 use super::errors::ToCode as _;
-
-/// "Operations not asked for": Kafka's way to say nothing about authorization.
-const NO_OPERATIONS: i32 = i32::MIN;
+use super::operations;
 
 /// Answers for the topics named, or for all.
 pub async fn handle(
@@ -23,10 +23,17 @@ pub async fn handle(
     version: i16,
 ) -> MetadataResponse {
     // Version 0 asks for all topics by an empty list, later ones by null.
-    let named = match request.topics {
+    let mut named = match request.topics {
         Some(topics) if version > 0 || !topics.is_empty() => Some(topics),
         _ => None,
     };
+    if let Some(topics) = &mut named {
+        if version < 12 && topics.iter().any(|topic| topic.name.is_none() || topic.topic_id != TopicId::ZERO.0) {
+            return names_only(topics);
+        }
+        let mut seen = HashSet::with_capacity(topics.len());
+        topics.retain(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
+    }
     let mut errors = Vec::new();
     if let Some(topics) = &named {
         // Version 4 added the flag; before it clients took auto-creation for granted.
@@ -39,9 +46,13 @@ pub async fn handle(
     let listener = &connection.peer.listener;
     let mut response = MetadataResponse {
         cluster_id: Some(context.cluster_id.clone()),
-        cluster_authorized_operations: NO_OPERATIONS,
+        cluster_authorized_operations: operations::told(
+            request.include_cluster_authorized_operations,
+            operations::CLUSTER,
+        ),
         ..Default::default()
     };
+    let granted = operations::told(request.include_topic_authorized_operations, operations::TOPIC);
     for broker in image.brokers().filter(|broker| !broker.fenced) {
         if let Some(endpoint) = broker.endpoint(listener) {
             response.brokers.push(MetadataResponseBroker {
@@ -56,10 +67,10 @@ pub async fn handle(
     // As in KRaft mode any live broker may be named: admin requests can go anywhere.
     response.controller_id = context.config.node_id.0;
     match named {
-        None => response.topics = image.topics().map(|topic| describe(&image, topic)).collect(),
+        None => response.topics = image.topics().map(|topic| describe(&image, topic, granted)).collect(),
         Some(topics) => {
             for (wanted, error) in topics.into_iter().zip(errors) {
-                response.topics.push(answer(&image, wanted, error));
+                response.topics.push(answer(&image, wanted, error, granted));
             }
         }
     }
@@ -94,7 +105,18 @@ async fn create_missing(context: &Context, topics: &[MetadataRequestTopic], may_
     errors
 }
 
-fn answer(image: &Image, wanted: MetadataRequestTopic, error: ErrorCode) -> MetadataResponseTopic {
+/// Ids have a place in requests of versions 10 and 11, but mean nothing before version 12.
+fn names_only(topics: &[MetadataRequestTopic]) -> MetadataResponse {
+    let refused = |topic: &MetadataRequestTopic| MetadataResponseTopic {
+        error_code: ErrorCode::InvalidRequest.code(),
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
+    };
+    MetadataResponse { topics: topics.iter().map(refused).collect(), ..Default::default() }
+}
+
+fn answer(image: &Image, wanted: MetadataRequestTopic, error: ErrorCode, granted: i32) -> MetadataResponseTopic {
     let by_id = wanted.topic_id != TopicId::ZERO.0;
     let found = match (&wanted.name, by_id) {
         (_, true) => image.topic_by_id(TopicId(wanted.topic_id)),
@@ -102,7 +124,7 @@ fn answer(image: &Image, wanted: MetadataRequestTopic, error: ErrorCode) -> Meta
         (None, false) => None,
     };
     if let Some(topic) = found.filter(|_| error == ErrorCode::None) {
-        return describe(image, topic);
+        return describe(image, topic, granted);
     }
     let code = match (error, by_id) {
         (_, true) => ErrorCode::UnknownTopicId,
@@ -113,12 +135,12 @@ fn answer(image: &Image, wanted: MetadataRequestTopic, error: ErrorCode) -> Meta
         error_code: code.code(),
         name: wanted.name.or(if by_id { None } else { Some(Str::default()) }),
         topic_id: wanted.topic_id,
-        topic_authorized_operations: NO_OPERATIONS,
+        topic_authorized_operations: operations::NOT_ASKED,
         ..Default::default()
     }
 }
 
-fn describe(image: &Image, topic: &TopicImage) -> MetadataResponseTopic {
+fn describe(image: &Image, topic: &TopicImage, granted: i32) -> MetadataResponseTopic {
     let partitions = topic
         .partitions()
         .map(|(index, partition)| {
@@ -141,7 +163,7 @@ fn describe(image: &Image, topic: &TopicImage) -> MetadataResponseTopic {
         topic_id: topic.id.0,
         is_internal: topic.is_internal(),
         partitions,
-        topic_authorized_operations: NO_OPERATIONS,
+        topic_authorized_operations: granted,
         ..Default::default()
     }
 }

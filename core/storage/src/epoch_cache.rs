@@ -58,12 +58,12 @@ impl EpochCache {
 
     /// Kafka's answer to OffsetForLeaderEpoch, where `end` is the log's end.
     pub fn end_of(&self, epoch: LeaderEpoch, end: Offset) -> EpochEnd {
-        if epoch.0 >= 0 && self.latest() == Some(epoch) {
+        if self.latest() == Some(epoch) {
             return EpochEnd { epoch: Some(epoch), end_offset: Some(end) };
         }
         let above = self.entries.partition_point(|(known, _)| *known <= epoch);
         match self.entries.get(above) {
-            Some((_, next_start)) if epoch.0 >= 0 => {
+            Some((_, next_start)) if epoch != LeaderEpoch::NONE => {
                 let floor = above.checked_sub(1).map_or(epoch, |at| self.entries[at].0);
                 EpochEnd { epoch: Some(floor), end_offset: Some(*next_start) }
             }
@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn unknown_epochs_are_undefined_above_and_the_first_start_below() {
         assert_eq!(end(6), None);
-        assert_eq!(end(-1), None);
+        assert_eq!(end(-1), None, "no epoch");
+        assert_eq!(end(-2), Some((-2, 0)), "an epoch below all, if an odd one");
         let later = EpochCache::from_entries(vec![(LeaderEpoch(3), Offset(10))]);
         let end = later.end_of(LeaderEpoch(1), Offset(20));
         assert_eq!((end.epoch, end.end_offset), (Some(LeaderEpoch(1)), Some(Offset(10))));
