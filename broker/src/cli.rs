@@ -40,6 +40,9 @@ pub trait Running {
     /// Creates a topic; one that exists already is left as it is, and that is no error. `None` takes the broker's default.
     fn create_topic(&self, name: &str, partitions: Option<i32>, replication_factor: Option<i16>) -> anyhow::Result<()>;
 
+    /// Calls `end` once the node cannot go on by itself, as when its disks have failed; it is stopped like any other.
+    fn on_failure(&mut self, end: impl FnOnce() + Send + 'static);
+
     /// Stops in order, everything acknowledged kept. An error says that the next start will have to recover.
     fn stop(self) -> anyhow::Result<()>;
 }
@@ -53,7 +56,8 @@ pub fn run<N: Running>(cli: Cli, start: impl FnOnce(Config, Loggers) -> anyhow::
         Command::Health(args) => Ok(health::run(&args)),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        // Not by eprintln, which panics where nobody takes the line.
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
         ExitCode::FAILURE
     })
 }

@@ -11,6 +11,8 @@ use model::{NodeId, TopicId};
 use rustix::fs::{FlockOperation, flock};
 
 const META: &str = "meta.properties";
+/// What Kafka does not write: its logs of metadata and groups are not ours, whatever else is the same.
+const FORMAT: &str = "milena.format";
 const LOCK: &str = ".lock";
 /// Present where the broker closed every log in order; its absence means that tails must be scanned.
 const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
@@ -26,6 +28,8 @@ pub enum Error {
     OtherNode { path: PathBuf, found: i32, ours: i32 },
     #[error("log directory {} belongs to cluster {found}, this broker is of cluster {ours}", path.display())]
     OtherCluster { path: PathBuf, found: String, ours: String },
+    #[error("log directory {} was written by Apache Kafka: give this broker one of its own", path.display())]
+    Kafkas { path: PathBuf },
     #[error("{} is not readable as meta.properties: {why}", path.display())]
     BadMeta { path: PathBuf, why: String },
 }
@@ -49,6 +53,35 @@ pub struct DataDir {
     _lock: File,
 }
 
+/// Looks whose `paths` are and touches nothing; gives the cluster that they belong to, `None` where they are nobody's.
+pub fn look(paths: &[PathBuf], node: NodeId) -> Result<Option<String>, Error> {
+    let mut cluster: Option<String> = None;
+    for path in paths {
+        let Some(meta) = read_meta(path)? else { continue };
+        check_node(path, &meta, node)?;
+        match &cluster {
+            Some(ours) if *ours != meta.cluster_id => {
+                let (found, ours) = (meta.cluster_id, ours.clone());
+                return Err(Error::OtherCluster { path: path.clone(), found, ours });
+            }
+            _ => cluster = Some(meta.cluster_id),
+        }
+    }
+    Ok(cluster)
+}
+
+/// Whether a process has ever used the directory: it may do so now.
+pub fn has_lock(path: &Path) -> bool {
+    path.join(LOCK).exists()
+}
+
+fn check_node(path: &Path, meta: &Meta, node: NodeId) -> Result<(), Error> {
+    if meta.node == node {
+        return Ok(());
+    }
+    Err(Error::OtherNode { path: path.to_owned(), found: meta.node.0, ours: node.0 })
+}
+
 impl DataDir {
     /// Creates `path` if it is missing, locks it, and reads whose it is. Changes nothing that belongs to another node.
     pub fn open(path: &Path, node: NodeId) -> Result<Self, Error> {
@@ -60,10 +93,8 @@ impl DataDir {
             other => failed(other.into()),
         })?;
         let meta = read_meta(path)?;
-        if let Some(meta) = &meta
-            && meta.node != node
-        {
-            return Err(Error::OtherNode { path: path.to_owned(), found: meta.node.0, ours: node.0 });
+        if let Some(meta) = &meta {
+            check_node(path, meta, node)?;
         }
         let was_clean = path.join(CLEAN_SHUTDOWN).exists();
         Ok(Self { path: path.to_owned(), meta, was_clean, _lock: lock })
@@ -89,7 +120,7 @@ impl DataDir {
 
     fn write_meta(&self, meta: &Meta) -> io::Result<()> {
         let text = format!(
-            "version=1\ncluster.id={}\nnode.id={}\ndirectory.id={}\n",
+            "version=1\ncluster.id={}\nnode.id={}\ndirectory.id={}\n{FORMAT}=1\n",
             meta.cluster_id, meta.node, meta.directory_id
         );
         let temporary = self.path.join("meta.properties.tmp");
@@ -137,7 +168,11 @@ fn read_meta(path: &Path) -> Result<Option<Meta>, Error> {
     let need = |key: &str| value(key).ok_or_else(|| bad(format!("{key} is missing")));
     let node: i32 = need("node.id")?.parse().map_err(|_| bad("node.id is not a number".to_owned()))?;
     let directory_id = need("directory.id")?.parse().map_err(|error| bad(format!("{error}")))?;
-    Ok(Some(Meta { node: NodeId(node), cluster_id: need("cluster.id")?, directory_id }))
+    let meta = Meta { node: NodeId(node), cluster_id: need("cluster.id")?, directory_id };
+    if value(FORMAT).is_none() {
+        return Err(Error::Kafkas { path: path.to_owned() });
+    }
+    Ok(Some(meta))
 }
 
 #[cfg(test)]
@@ -162,6 +197,23 @@ mod tests {
         assert!(matches!(DataDir::open(folder.path(), NodeId(2)), Err(Error::OtherNode { found: 1, ours: 2, .. })));
         let mut dir = DataDir::open(folder.path(), NodeId(1)).unwrap();
         assert!(matches!(dir.claim(NodeId(1), "there", [2; 16]), Err(Error::OtherCluster { .. })));
+    }
+
+    #[test]
+    fn directories_are_looked_at_without_a_trace_and_kafkas_is_none_of_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["a", "b", "none"].map(|name| folder.path().join(name)).to_vec();
+        for (path, cluster) in paths.iter().zip(["here", "there"]) {
+            DataDir::open(path, NodeId(1)).unwrap().claim(NodeId(1), cluster, [1; 16]).unwrap();
+        }
+        assert!(matches!(look(&paths, NodeId(1)), Err(Error::OtherCluster { .. })));
+        assert!(matches!(look(&paths, NodeId(2)), Err(Error::OtherNode { .. })));
+        assert_eq!(look(&paths[1..], NodeId(1)).unwrap().as_deref(), Some("there"));
+        assert!(!paths[2].exists());
+        let meta = paths[0].join(META);
+        let ours = fs::read_to_string(&meta).unwrap();
+        fs::write(&meta, ours.lines().filter(|line| !line.starts_with(FORMAT)).collect::<Vec<_>>().join("\n")).unwrap();
+        assert!(matches!(look(&paths, NodeId(1)), Err(Error::Kafkas { .. })));
     }
 
     #[test]

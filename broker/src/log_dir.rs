@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use model::TopicId;
 use parking_lot::Mutex;
 use storage::RealDisk;
+use tokio::sync::Notify;
 
 /// Shared by all who have partitions in it.
 #[derive(Debug)]
@@ -18,22 +20,26 @@ pub struct LogDir {
     pub was_clean: bool,
     /// Too little room for produces; reading, deleting and retention go on.
     full: AtomicBool,
-    /// A write or a sync failed.
-    failed: AtomicBool,
+    /// Why it is offline, once a write or a sync failed.
+    failure: OnceLock<String>,
+    /// Hears of a failure; shared by all directories.
+    failures: Arc<Notify>,
     partitions: AtomicUsize,
     /// What [`LogDir::check_space`] saw last.
     space: Mutex<Option<(u64, u64)>>,
 }
 
 impl LogDir {
-    pub fn new(disk: RealDisk, path: PathBuf, id: TopicId, was_clean: bool) -> Self {
+    /// `failures` is notified when this directory fails.
+    pub fn new(disk: RealDisk, path: PathBuf, id: TopicId, was_clean: bool, failures: Arc<Notify>) -> Self {
         Self {
             disk,
             path,
             id,
             was_clean,
             full: false.into(),
-            failed: false.into(),
+            failure: OnceLock::new(),
+            failures,
             partitions: 0.into(),
             space: Mutex::default(),
         }
@@ -44,13 +50,20 @@ impl LogDir {
     }
 
     pub fn is_failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+        self.failure.get().is_some()
     }
 
-    /// Takes the directory offline, for good. Logged once, by whoever comes first.
+    /// Why it is offline, where it is.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Takes the directory offline, for good: nothing is written to it any more, and no sync is tried again. Logged once,
+    /// by whoever comes first.
     pub fn fail(&self, why: &str) {
-        if !self.failed.swap(true, Ordering::Relaxed) {
+        if self.failure.set(why.to_owned()).is_ok() {
             tracing::error!(dir = %self.path.display(), why, "a log directory failed and is offline");
+            self.failures.notify_one();
         }
     }
 

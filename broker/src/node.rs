@@ -5,6 +5,7 @@
 //! ```
 
 mod accept;
+mod disks;
 mod observe;
 mod start;
 mod stop;
@@ -42,6 +43,8 @@ pub struct Node {
     dirs: Arc<[Arc<LogDir>]>,
     connections: Arc<accept::Connections>,
     http: Option<Http>,
+    /// Completes when the node cannot go on.
+    failure: tokio::sync::oneshot::Receiver<()>,
 }
 
 /// Metrics and health, served from before recovery to the very end.
@@ -82,6 +85,16 @@ impl Running for Node {
             None | Some(Ok(_) | Err(CommandError::TopicAlreadyExists(_))) => Ok(()),
             Some(Err(error)) => Err(anyhow::anyhow!("topic {name}: {}", error.message())),
         }
+    }
+
+    fn on_failure(&mut self, end: impl FnOnce() + Send + 'static) {
+        let (_, never) = tokio::sync::oneshot::channel();
+        let failure = std::mem::replace(&mut self.failure, never);
+        self.runtime.spawn(async move {
+            if failure.await.is_ok() {
+                end();
+            }
+        });
     }
 
     fn stop(self) -> anyhow::Result<()> {

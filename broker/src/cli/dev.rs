@@ -42,7 +42,7 @@ pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config, Loggers) -> anyho
     let loggers = logging::init(config.log_format, &format!("warn,{}=info", logging::PROGRESS_TARGET))?;
     let signals = Signals::listen()?;
     let told = (config.logs.dirs.clone(), config.http.clone());
-    let node = start(config, loggers)?;
+    let mut node = start(config, loggers)?;
     if let Err(error) = create_topics(&node, &args.topics) {
         // What was wrong with the topic is the news; a failed stop would only hide it.
         let _ = node.stop();
@@ -50,6 +50,7 @@ pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config, Loggers) -> anyho
     }
     let http = told.1.map(|http| http.to_string());
     super::say(&greeting(&node.bootstrap(), &told.0, http.as_deref(), &args.topics));
+    node.on_failure(signals.ender());
     signals.wait();
     node.stop()?;
     super::say("stopped; the data is kept\n");
@@ -210,6 +211,8 @@ mod tests {
             self.created.borrow_mut().push(name.to_owned());
             Ok(())
         }
+
+        fn on_failure(&mut self, _: impl FnOnce() + Send + 'static) {}
 
         fn stop(self) -> anyhow::Result<()> {
             Ok(())

@@ -21,7 +21,8 @@ pub fn run<N: Running>(args: &Args, start: impl FnOnce(Config, Loggers) -> anyho
     let config = Config::load(&args.config, &args.set)?;
     let loggers = logging::init(config.log_format, "info")?;
     let signals = Signals::listen()?;
-    let node = start(config, loggers)?;
+    let mut node = start(config, loggers)?;
+    node.on_failure(signals.ender());
     signals.wait();
     node.stop()
 }

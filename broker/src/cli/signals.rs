@@ -11,6 +11,7 @@ const INTERRUPTED: i32 = 130;
 /// Hears signals from [`Signals::listen`] on, also those that come while a node is still starting.
 pub struct Signals {
     first: mpsc::Receiver<()>,
+    heard: mpsc::SyncSender<()>,
 }
 
 impl Signals {
@@ -24,6 +25,7 @@ impl Signals {
             (interrupt, signal(SignalKind::terminate()).context("listen for SIGTERM")?)
         };
         let (heard, first) = mpsc::sync_channel(1);
+        let end = heard.clone();
         let listen = move || {
             let next = async || {
                 tokio::select! {
@@ -35,7 +37,16 @@ impl Signals {
             std::process::exit(INTERRUPTED);
         };
         std::thread::Builder::new().name("signals".to_owned()).spawn(listen).context("listen for signals")?;
-        Ok(Self { first })
+        Ok(Self { first, heard: end })
+    }
+
+    /// Ends the wait as the first signal does, from another thread.
+    pub fn ender(&self) -> impl FnOnce() + Send + 'static {
+        let heard = self.heard.clone();
+        move || {
+            // Full where a signal came before.
+            let _ = heard.try_send(());
+        }
     }
 
     /// Waits for the first signal.

@@ -11,8 +11,10 @@ use metadata::{
 };
 use model::TopicId;
 use storage::RealDisk;
+use tokio::sync::Notify;
 
 use super::accept::{Connections, Server};
+use super::disks::Watch;
 use super::observe::{self, Observer};
 use super::{Http, Node, accept};
 use crate::admin::http;
@@ -20,8 +22,8 @@ use crate::api::{ApiConfig, Context};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::controller::active::Active;
-use crate::data_dir::DataDir;
-use crate::disk_pool::{DiskPool, DiskThreads};
+use crate::data_dir::{self, DataDir};
+use crate::disk_pool::DiskThreads;
 use crate::log_dir::LogDir;
 use crate::net::connection::Limits;
 use crate::net::{Acceptor, Binding, Budget};
@@ -39,8 +41,6 @@ const CONTROL_THREADS: usize = 1;
 const TAIL_BYTES_MAX: usize = 32 << 20;
 /// What a restart needs is written down this often, so that kill -9 costs little. Kafka's 60 s is taken where it is less.
 const CHECKPOINT_MS_MAX: i64 = 5_000;
-/// Free space is looked at this often.
-const SPACE_EVERY: Duration = Duration::from_secs(1);
 /// Idle connections may stay for years where no limit is set.
 const NO_LIMIT: Duration = Duration::from_secs(u32::MAX as u64);
 
@@ -65,19 +65,17 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
     };
     let (data_dirs, cluster_id) = claim(&config)?;
     let real_disk = RealDisk::new(rand::random());
+    let failures = Arc::new(Notify::new());
     // A metadata directory of its own holds no partitions.
     let dirs: Arc<[Arc<LogDir>]> = data_dirs
         .iter()
         .take(config.logs.dirs.len())
         .map(|dir| {
             let id = dir.meta.as_ref().map_or(TopicId::ZERO, |meta| meta.directory_id);
-            Arc::new(LogDir::new(real_disk.clone(), dir.path.clone(), id, dir.was_clean))
+            Arc::new(LogDir::new(real_disk.clone(), dir.path.clone(), id, dir.was_clean, failures.clone()))
         })
         .collect();
     let was_clean = data_dirs.iter().all(|dir| dir.was_clean);
-    for dir in &data_dirs {
-        dir.mark_dirty().with_context(|| format!("write to log directory {}", dir.path.display()))?;
-    }
 
     // Metadata: everything committed before, then that this broker is here.
     let (quorum, entries) = SingleVoter::open(real_disk, &config.logs.metadata_dir, was_clean, clock)?;
@@ -100,6 +98,11 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
     }
     let bootstrap =
         endpoints.first().map(|at| format!("{}:{}", at.host, at.port)).context("a broker has a listener")?;
+
+    // From here on there is something to recover.
+    for dir in &data_dirs {
+        dir.mark_dirty().with_context(|| format!("write to log directory {}", dir.path.display()))?;
+    }
     runtime.block_on(introduce(&mut controller, &quorum, &config, &cluster_id, endpoints, &dirs, was_clean))?;
 
     // Shards, and the logs that they own.
@@ -124,7 +127,18 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
     let observer = Arc::new(Observer::new(&config, observed));
     // Before recovery: probes want to know how far it is.
     let http = http_listener.map(|listener| Http::start(&runtime, listener, observer.clone())).transpose()?;
-    runtime.spawn(watch_space(dirs.clone(), config.logs.disk_free_bytes_min, disk.pool(), shutdown.clone()));
+    let (failed, failure) = tokio::sync::oneshot::channel();
+    let watch = Watch {
+        dirs: dirs.clone(),
+        metadata_dir: config.logs.metadata_dir.clone(),
+        quorum: quorum.clone(),
+        shards: handle.clone(),
+        disk: disk.pool(),
+        free_bytes_min: config.logs.disk_free_bytes_min,
+        failures,
+        failed,
+    };
+    runtime.spawn(watch.run(shutdown.clone()));
     let settings = Settings::of(controller.image());
     let threads_per_dir = usize::try_from(controller.image().broker_number("num.recovery.threads.per.data.dir"));
     let recovered = recovery::recover(
@@ -186,6 +200,7 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
         dirs,
         connections,
         http,
+        failure,
     })
 }
 
@@ -222,12 +237,17 @@ fn claim(config: &Config) -> anyhow::Result<(Vec<DataDir>, String)> {
     if !paths.contains(&config.logs.metadata_dir) {
         paths.push(config.logs.metadata_dir.clone());
     }
-    let mut data_dirs = Vec::with_capacity(paths.len());
-    for path in &paths {
-        data_dirs.push(DataDir::open(path, config.node.id)?);
-    }
-    let known = data_dirs.iter().find_map(|dir| dir.meta.as_ref().map(|meta| meta.cluster_id.clone()));
+    let known = data_dir::look(&paths, config.node.id)?;
     let cluster_id = known.unwrap_or_else(|| TopicId::from_random(rand::random()).to_string());
+    // Those first that another process may hold: the others are not touched where one does.
+    let mut order: Vec<usize> = (0..paths.len()).collect();
+    order.sort_by_key(|at| !data_dir::has_lock(&paths[*at]));
+    let mut data_dirs = Vec::with_capacity(paths.len());
+    for at in order {
+        data_dirs.push((at, DataDir::open(&paths[at], config.node.id)?));
+    }
+    data_dirs.sort_by_key(|(at, _)| *at);
+    let mut data_dirs: Vec<DataDir> = data_dirs.into_iter().map(|(_, dir)| dir).collect();
     for dir in &mut data_dirs {
         dir.claim(config.node.id, &cluster_id, rand::random())?;
     }
@@ -379,17 +399,4 @@ async fn serve(
         started.await?;
     }
     Ok(())
-}
-
-async fn watch_space(dirs: Arc<[Arc<LogDir>]>, free_bytes_min: u64, disk: DiskPool, shutdown: Shutdown) {
-    loop {
-        let checked = dirs.clone();
-        // A disk that hangs answers this no faster than anything else.
-        disk.run(move || checked.iter().for_each(|dir| dir.check_space(free_bytes_min))).await;
-        tokio::select! {
-            biased;
-            () = shutdown.requested() => return,
-            () = tokio::time::sleep(SPACE_EVERY) => {}
-        }
-    }
 }

@@ -28,7 +28,8 @@ pub fn stop(node: Node) -> anyhow::Result<()> {
     node.shards.stop();
     node.disk.stop();
     node.quorum.checkpoint()?;
-    let clean = failed == 0 && node.dirs.iter().all(|dir| !dir.is_failed());
+    let failure = node.dirs.iter().find_map(|dir| Some((dir.path.display(), dir.failure()?)));
+    let clean = failed == 0 && failure.is_none() && !node.quorum.is_failed();
     if clean {
         for dir in &node.data_dirs {
             dir.mark_clean()?;
@@ -40,6 +41,10 @@ pub fn stop(node: Node) -> anyhow::Result<()> {
     }
     node.runtime.shutdown_timeout(Duration::from_secs(1));
     tracing::info!(ms = started.elapsed().as_millis() as u64, clean, "stopped");
+    if let Some((dir, why)) = failure {
+        anyhow::bail!("log directory {dir} failed: {why}; the next start recovers it");
+    }
+    anyhow::ensure!(!node.quorum.is_failed(), "the metadata log failed; the next start recovers it");
     anyhow::ensure!(clean, "not every log could be closed in order: the next start recovers them");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -24,12 +24,14 @@ const EPOCH: LeaderEpoch = LeaderEpoch(1);
 /// Why the metadata log cannot be used. The node must not start: a log that reads wrong is not an empty one.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the metadata log cannot be opened: {0}")]
+    #[error("open the metadata log")]
     Log(#[from] storage::OpenError),
-    #[error("the metadata log cannot be read: {0}")]
+    #[error("read the metadata log")]
     Read(#[from] storage::ReadError),
-    #[error("the metadata log is damaged: {0}")]
-    Batch(#[from] model::BatchError),
+    #[error("the metadata log is damaged at offset {at}")]
+    Batch { at: Offset, source: model::BatchError },
+    #[error("the metadata log is damaged: it ends at offset {at}, before its end {end}")]
+    Short { at: Offset, end: Offset },
     #[error("the metadata log is damaged: an entry without content at offset {0}")]
     Empty(Offset),
 }
@@ -48,6 +50,7 @@ struct Told {
     end: AtomicI64,
     commits: AtomicU64,
     commit_us: AtomicU64,
+    failed: AtomicBool,
 }
 
 /// How the metadata log stands.
@@ -77,10 +80,16 @@ impl SingleVoter {
         let mut next = log.offsets().start;
         let end = log.offsets().end;
         while next < end {
-            for batch in log.read(next, READ_BYTES, end)?.load()? {
+            let batches = log.read(next, READ_BYTES, end)?.load()?;
+            if batches.is_empty() {
+                return Err(OpenError::Short { at: next, end });
+            }
+            for batch in batches {
+                let damaged = |source| OpenError::Batch { at: batch.base_offset(), source };
+                batch.check_crc().map_err(damaged)?;
                 next = batch.next_offset();
-                for record in batch.records(ENTRY_BYTES_MAX)? {
-                    let record = record?;
+                for record in batch.records(ENTRY_BYTES_MAX).map_err(damaged)? {
+                    let record = record.map_err(damaged)?;
                     entries.push(record.value.ok_or(OpenError::Empty(record.offset))?);
                 }
             }
@@ -105,6 +114,11 @@ impl SingleVoter {
         }
     }
 
+    /// Whether its disk failed; it takes nothing any more then.
+    pub fn is_failed(&self) -> bool {
+        self.told.failed.load(Ordering::Relaxed)
+    }
+
     /// Writes down what the next start would otherwise have to scan.
     pub fn checkpoint(&self) -> Result<(), storage::DiskError> {
         self.log.lock().checkpoint()
@@ -120,16 +134,21 @@ impl SingleVoter {
         let appended = log.append_as_leader(&mut [builder.finish()], EPOCH, now, &mut Vec::new());
         let appended = appended.map_err(|error| match error {
             AppendError::NoSpace => ProposeError::NoSpace,
-            other => ProposeError::Disk(other.to_string()),
+            other => self.failed(&other),
         })?;
         if let Some(task) = log.flush_task() {
             let flushed = task.run();
-            log.flushed(flushed).map_err(|error| ProposeError::Disk(error.to_string()))?;
+            log.flushed(flushed).map_err(|error| self.failed(&error))?;
         }
         self.told.end.store(appended.last_offset.0 + 1, Ordering::Release);
         self.told.commits.fetch_add(1, Ordering::Relaxed);
         self.told.commit_us.fetch_add(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         Ok(appended.last_offset)
+    }
+
+    fn failed(&self, why: &dyn std::error::Error) -> ProposeError {
+        self.told.failed.store(true, Ordering::Relaxed);
+        ProposeError::Disk(why.to_string())
     }
 }
 

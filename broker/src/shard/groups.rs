@@ -104,6 +104,7 @@ impl State {
         let batches = plan.load().map_err(|error| error.to_string())?;
         let more = !batches.is_empty();
         for batch in batches {
+            batch.check_crc().map_err(|error| format!("{error} at offset {}", batch.base_offset()))?;
             groups.loading = Some(batch.next_offset());
             if batch.is_control() {
                 continue;
@@ -116,6 +117,10 @@ impl State {
             }
         }
         if !more {
+            let end = slot.partition.offsets().end;
+            if from < end {
+                return Err(format!("its log ends at {from}, before its end {end}"));
+            }
             groups.loading = None;
             let outcome = groups.coordinator.start_leading(now);
             self.group_commit(id, outcome, None);

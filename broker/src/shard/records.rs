@@ -184,9 +184,5 @@ fn produce_one(
     if slot.dir.is_full() {
         return Some(Err(ProduceError::NoSpace));
     }
-    let result = slot.partition.produce(batch, acks, ticket, now, effects);
-    if let Some(Err(ProduceError::Storage(why))) = &result {
-        slot.dir.fail(why);
-    }
-    result
+    slot.partition.produce(batch, acks, ticket, now, effects)
 }

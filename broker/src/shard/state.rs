@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{PartitionId, TimestampMs};
@@ -16,6 +17,7 @@ use super::parked::Parked;
 use super::slot::Slot;
 use crate::clock::Clock;
 use crate::disk_pool::DiskPool;
+use crate::log_dir::LogDir;
 use crate::telemetry::ShardCounters;
 
 /// Tickets with this bit belong to group coordinators, the others to produce requests.
@@ -166,6 +168,9 @@ impl State {
             let Some(mut slot) = self.slots.remove(&id) else { continue };
             slot.wake_all();
             let mut effects = std::mem::take(&mut self.effects);
+            if let Some(why) = slot.dir.failure() {
+                slot.partition.take_offline(why, &mut effects);
+            }
             if let Err(error) = slot.partition.close(&mut effects) {
                 tracing::error!(topic = &*slot.topic, partition = id.index, %error, "a log could not be closed in order");
                 failed += 1;
@@ -176,10 +181,24 @@ impl State {
         failed
     }
 
+    /// Takes every partition in `dir` offline, after the disk failed one of them.
+    pub fn dir_failed(&mut self, dir: &Arc<LogDir>) {
+        let why = dir.failure().unwrap_or("its log directory failed");
+        let here = self.slots.iter().filter(|(_, slot)| Arc::ptr_eq(&slot.dir, dir));
+        let ids: Vec<PartitionId> = here.map(|(id, _)| *id).collect();
+        for id in ids {
+            self.stop_groups(id);
+            self.with(id, |slot, _, effects| slot.partition.take_offline(why, effects));
+        }
+    }
+
+    /// Takes note that `id` was used, and how that went.
     pub(super) fn touch(&mut self, id: PartitionId) {
-        if let Some(slot) = self.slots.get_mut(&id)
-            && !slot.touched
-        {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if let Some(why) = slot.partition.failure() {
+            slot.dir.fail(why);
+        }
+        if !slot.touched {
             slot.touched = true;
             self.note_touched(id);
         }
@@ -239,12 +258,9 @@ impl State {
 
     fn flushed(&mut self, id: PartitionId, flushed: Flushed, took: Duration) {
         self.counters.flush_time.record(took.as_micros() as u64);
-        let outcome = self.with(id, |slot, now, effects| {
-            let outcome = slot.partition.flushed(flushed, now, effects);
-            outcome.inspect_err(|error| slot.dir.fail(&error.to_string())).is_ok()
-        });
-        if outcome == Some(false) {
-            tracing::error!(partition = id.index, topic = %id.topic, "a sync failed: the partition is offline");
+        let outcome = self.with(id, |slot, now, effects| slot.partition.flushed(flushed, now, effects));
+        if let Some(Err(error)) = outcome {
+            tracing::error!(partition = id.index, topic = %id.topic, %error, "a sync failed: the partition is offline");
         }
     }
 }

@@ -171,7 +171,7 @@ mod tests {
         let (now, id) = (state.now(), PartitionId { topic: TopicId([1; 16]), index: 0 });
         let disk = RealDisk::new([0; 16]);
         let node = NodeId(1);
-        let dir = Arc::new(LogDir::new(disk.clone(), folder.path().to_owned(), TopicId::ZERO, true));
+        let dir = Arc::new(LogDir::new(disk.clone(), folder.path().to_owned(), TopicId::ZERO, true, Arc::default()));
         let minute = Config { flush: FlushPolicy { messages: i64::MAX, ms: 60_000 }, ..Config::default() };
         let opened = Partition::open(disk, folder.path().join("t-0"), node, minute, OpenHints::default(), now);
         let topic: Arc<str> = "t".into();

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit};
+
 /// A start takes milliseconds; a recovery under load may take longer.
 const START: Duration = Duration::from_secs(30);
 
@@ -35,6 +37,16 @@ impl Process {
         Self { dir: dir.to_owned(), port, http_port, limits: String::new(), child: None }
     }
 
+    /// Makes it another node than 1.
+    pub fn node(self, id: i32) -> Self {
+        let path = self.dir.join("server.properties");
+        let text = std::fs::read_to_string(&path).expect("read the properties");
+        let text =
+            text.replace("node.id=1\n", &format!("node.id={id}\n")).replace("voters=1@", &format!("voters={id}@"));
+        std::fs::write(&path, text).expect("write the properties");
+        self
+    }
+
     /// Has a shell run `limits`, such as a `ulimit`, before each start.
     pub fn limited(mut self, limits: &str) -> Self {
         limits.clone_into(&mut self.limits);
@@ -43,6 +55,10 @@ impl Process {
 
     pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()
+    }
+
+    pub fn http_port(&self) -> u16 {
+        self.http_port
     }
 
     /// Starts it and waits until it accepts connections.
@@ -115,6 +131,13 @@ impl Process {
                 None => std::thread::sleep(Duration::from_millis(2)),
             }
         }
+    }
+
+    /// Lets it write no file beyond so many bytes from now on, `None` for as it likes. Needs `trap '' XFSZ` before the start.
+    pub fn limit_file_bytes(&self, most: Option<u64>) {
+        let pid = rustix::process::Pid::from_child(self.child.as_ref().expect("it runs"));
+        let limit = Rlimit { current: most, maximum: None };
+        rustix::process::prlimit(Some(pid), Resource::Fsize, limit).expect("limit its files");
     }
 
     pub fn is_running(&mut self) -> bool {

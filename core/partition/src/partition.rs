@@ -197,6 +197,17 @@ impl<D: Disk> Partition<D> {
         }
     }
 
+    /// Why the disk is not used any more, where a write or a sync failed.
+    pub fn failure(&self) -> Option<&str> {
+        self.log.failure()
+    }
+
+    /// Gives up the disk, since it failed another partition: what waits gets an error, and so does every later call.
+    pub fn take_offline(&mut self, why: &str, effects: &mut Effects) {
+        self.log.take_offline(why);
+        self.fail_parked(why, effects);
+    }
+
     pub(crate) fn fail_parked(&mut self, why: &str, effects: &mut Effects) {
         self.parked.fail(|| ProduceError::Storage(why.to_owned()), effects);
         effects.wake_all = true;

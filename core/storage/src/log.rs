@@ -50,7 +50,8 @@ pub struct Log<D: Disk> {
     generation: u64,
     /// The closed segment whose file is open for readers; one at most.
     cold: Option<Offset>,
-    failed: bool,
+    /// Why no record is taken or given any more.
+    failure: Option<Box<str>>,
     /// Files were made since the folder was last synced.
     names_unsynced: bool,
     /// The folder itself was made.
@@ -100,7 +101,7 @@ impl<D: Disk> Log<D> {
             last_batch_position: 0,
             generation: 0,
             cold: None,
-            failed: false,
+            failure: None,
             names_unsynced: false,
             folder_unsynced: false,
             dirty: true,
@@ -158,7 +159,18 @@ impl<D: Disk> Log<D> {
 
     /// A write or a sync failed before: the log takes and gives nothing any more.
     pub fn is_failed(&self) -> bool {
-        self.failed
+        self.failure.is_some()
+    }
+
+    /// Why the log is failed, where it is.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Fails the log for a reason outside it, as when its disk failed another one. The first reason stays.
+    pub fn take_offline(&mut self, why: &str) {
+        self.failure.get_or_insert_with(|| why.into());
+        self.tail.clear();
     }
 
     /// The leader epoch of the last record, or the one announced since by [`Log::assign_epoch`].
@@ -254,8 +266,7 @@ impl<D: Disk> Log<D> {
 
     /// After this no record is taken or given: what is on the disk is not known any more.
     fn fail(&mut self, error: DiskError) -> DiskError {
-        self.failed = true;
-        self.tail.clear();
+        self.take_offline(&error.to_string());
         error
     }
 

@@ -96,7 +96,7 @@ impl<D: Disk> Log<D> {
         outcomes: &mut Vec<Outcome>,
     ) -> Result<Appended, AppendError> {
         outcomes.clear();
-        if self.failed {
+        if self.is_failed() {
             return Err(AppendError::Failed);
         }
         let first_offset = self.end;
@@ -149,7 +149,7 @@ impl<D: Disk> Log<D> {
     /// Fails with `OutOfOrder` before anything is written; otherwise like [`Log::append_as_leader`].
     /// Where the disk fills up on the way, what was appended is returned.
     pub fn append_as_follower(&mut self, batches: &[ValidBatch], now: TimestampMs) -> Result<Appended, AppendError> {
-        if self.failed {
+        if self.is_failed() {
             return Err(AppendError::Failed);
         }
         let mut expected = self.end;

@@ -19,7 +19,7 @@ impl<D: Disk> Log<D> {
     pub fn checkpoint(&mut self) -> Result<(), DiskError> {
         self.rest_cold();
         let little_news = self.state_bytes as u64 > SMALL_STATE_BYTES.max(self.appended_since_state);
-        if self.failed || !self.has_news() || little_news {
+        if self.is_failed() || !self.has_news() || little_news {
             return Ok(());
         }
         let written = self.write_state(false, false);
@@ -29,7 +29,7 @@ impl<D: Disk> Log<D> {
     /// Writes everything down and says that nothing follows. What was not synced is still only in the page cache; the
     /// next start knows that by the boot it happens in.
     pub fn close(mut self) -> Result<(), DiskError> {
-        if self.failed {
+        if self.is_failed() {
             return Ok(());
         }
         if self.closed && !self.has_news() {

@@ -58,7 +58,7 @@ impl<D: Disk> Log<D> {
     /// What must be synced so that everything appended so far survives a power loss; `None` where it does already.
     /// Several tasks may be under way; each covers all before it.
     pub fn flush_task(&mut self) -> Option<FlushTask<D>> {
-        if self.failed || (self.recovery_point >= self.end && !self.names_unsynced) {
+        if self.is_failed() || (self.recovery_point >= self.end && !self.names_unsynced) {
             return None;
         }
         let mut files = Vec::new();

@@ -15,7 +15,7 @@ impl<D: Disk> Log<D> {
     /// Fails with `OutOfRange` where `from` is below the log's start or above its end; at the end there is nothing yet,
     /// which is no failure. With `Corrupt` the records are there but damaged.
     pub fn read(&mut self, from: Offset, max_bytes: usize, below: Offset) -> Result<ReadPlan<D>, ReadError> {
-        if self.failed {
+        if self.is_failed() {
             return Err(ReadError::Failed);
         }
         if from < self.start || from > self.end {

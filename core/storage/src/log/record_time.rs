@@ -53,7 +53,7 @@ impl<D: Disk> Log<D> {
     /// no disk.
     pub fn record_time_task(&self, offset: Offset) -> Option<RecordTimeTask<D>> {
         let offset = offset.max(self.start);
-        if self.failed || offset >= self.end {
+        if self.is_failed() || offset >= self.end {
             return None;
         }
         if let Some(batch) = self.tail.from(offset).and_then(|mut batches| batches.next()) {

@@ -81,7 +81,7 @@ impl<D: Disk> Log<D> {
     ///
     /// Fails with `DiskError`, after which the log is failed.
     pub fn retain(&mut self, now: TimestampMs, below: Offset) -> Result<Vec<RemovedSegment<D>>, DiskError> {
-        if self.failed {
+        if self.is_failed() {
             return Ok(Vec::new());
         }
         self.retain_or(now, below).map_err(|error| self.fail(error))

@@ -14,7 +14,7 @@ use crate::read_plan::ReadError;
 impl<D: Disk> Log<D> {
     /// The first record whose time is `at` or later, among those from the log's start on and below `below`, exclusive.
     pub fn find_by_timestamp(&mut self, at: TimestampMs, below: Offset) -> Result<Option<TimestampOffset>, ReadError> {
-        if self.failed {
+        if self.is_failed() {
             return Err(ReadError::Failed);
         }
         let below = below.min(self.end);

@@ -41,7 +41,7 @@ impl<D: Disk> Log<D> {
     ///
     /// After a failure of the disk the log is failed. KIP-101.
     pub fn truncate_to(&mut self, offset: Offset) -> Result<Offset, TruncateError> {
-        if self.failed {
+        if self.is_failed() {
             return Err(TruncateError::Failed);
         }
         if offset >= self.end {
@@ -137,7 +137,7 @@ impl<D: Disk> Log<D> {
     /// Removes every record; the log is empty and begins at `offset`. For a follower whose leader begins later, and for
     /// a log that must be fetched anew.
     pub fn restart_at(&mut self, offset: Offset) -> Result<(), TruncateError> {
-        if self.failed {
+        if self.is_failed() {
             return Err(TruncateError::Failed);
         }
         self.restart(offset).map_err(|error| TruncateError::Disk(self.fail(error)))
@@ -165,7 +165,7 @@ impl<D: Disk> Log<D> {
     ///
     /// Fails with `OutOfRange` where `offset` is above the log's end.
     pub fn advance_start(&mut self, offset: Offset) -> Result<(), TruncateError> {
-        if self.failed {
+        if self.is_failed() {
             return Err(TruncateError::Failed);
         }
         if offset > self.end {
