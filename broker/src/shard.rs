@@ -7,20 +7,26 @@
 //!                  └─ Local::on(other shard) ─ mailbox ─> State   one message there, one back
 //! ```
 //!
+//! Produced batches are queued, and appended when all connections and messages that were ready have had their turn: so
+//! batches that came together for one partition leave in one write.
+//!
 //! Nothing here knows an API or a socket.
 
+pub mod errand;
 pub mod groups;
 pub mod handle;
 pub mod parked;
 pub mod records;
+pub mod reply;
 pub mod slot;
 pub mod state;
 pub mod thread;
 pub mod upkeep;
 pub mod wait;
 
+pub use errand::{Fetched, Produce, ProduceErrand, Read, ReadErrand};
 pub use handle::{Handle, Local, Stopped};
-pub use records::{Fetched, Produce, ProduceReply, Read};
+pub use reply::{Replies, ReplyTo};
 pub use slot::Slot;
 pub use state::{State, StateConfig};
 pub use thread::Shards;

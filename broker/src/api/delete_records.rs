@@ -8,7 +8,7 @@ use wire::messages::delete_records::{
     DeleteRecordsTopicResult,
 };
 
-use super::by_shard::{Share, gather};
+use super::by_shard::ByShard;
 use super::context::Context;
 use super::dispatch::Connection;
 use super::errors::ToCode as _;
@@ -24,14 +24,14 @@ const NO_OFFSET: i64 = -1;
 pub async fn handle(context: &Context, _: &Connection, request: DeleteRecordsRequest, _: i16) -> DeleteRecordsResponse {
     let image = context.image();
     let mut response = DeleteRecordsResponse::default();
-    let mut parts = Vec::new();
+    let mut shares = ByShard::<Vec<_>, _>::default();
     for topic in request.topics {
         let mut answer = DeleteRecordsTopicResult { name: topic.name.clone(), ..Default::default() };
         for wanted in topic.partitions {
             match check(&image, &topic.name, &wanted) {
                 Ok((id, upto)) => {
                     let place = (response.topics.len(), answer.partitions.len());
-                    parts.push((context.shards.owner(id), place, (id, upto)));
+                    shares.add(context.shards.owner(id), place).push((id, upto));
                     answer.partitions.push(result(wanted.partition_index, Ok(Offset(NO_OFFSET))));
                 }
                 Err(code) => answer.partitions.push(result(wanted.partition_index, Err(code))),
@@ -39,15 +39,16 @@ pub async fn handle(context: &Context, _: &Connection, request: DeleteRecordsReq
         }
         response.topics.push(answer);
     }
-    for Share { shard, places, work } in gather(parts.into_iter(), context.shards.index()) {
+    for (shard, share) in shares.used(context.shards.index()) {
+        let work = share.errand.take().unwrap_or_default();
         let deleted = context.shards.on(shard, move |state| {
             work.into_iter().map(|(id, upto)| state.delete_records(id, upto)).collect::<Vec<_>>()
         });
         let deleted = match deleted.await {
             Ok(deleted) => deleted.into_iter().map(|one| one.map_err(|error| error.to_code())).collect(),
-            Err(stopped) => vec![Err(stopped.to_code()); places.len()],
+            Err(stopped) => vec![Err(stopped.to_code()); share.places.len()],
         };
-        for ((topic, partition), outcome) in places.into_iter().zip(deleted) {
+        for ((topic, partition), outcome) in share.places.drain(..).zip(deleted) {
             let answer = &mut response.topics[topic].partitions[partition];
             *answer = result(answer.partition_index, outcome);
         }

@@ -12,7 +12,9 @@ use wire::reader::AMPLIFICATION;
 use wire::{ApiKey, Message, Reader, Splice, Writer};
 
 use super::context::Context;
+use super::fetch::Fetching;
 use super::fetch_session::Sessions;
+use super::produce::Pending;
 use super::{versions, *};
 use crate::net::{Output, Peer, Region, Service, Verdict};
 
@@ -25,12 +27,26 @@ pub struct Connection {
     pub sessions: Sessions,
 }
 
+/// Emptied produces that a connection keeps: as many as most producers have under way.
+const SPARE_PRODUCES_MAX: usize = 5;
+
 /// Answers the requests of one connection.
 pub struct Dispatch {
     context: Rc<Context>,
     connection: Connection,
     /// Places of regions in the answer at hand; kept for its memory.
     splices: Vec<Splice>,
+    /// Made by the first fetch.
+    fetching: Option<Box<Fetching>>,
+    spare_produces: Vec<Pending>,
+}
+
+/// A produce whose answer is still to come.
+pub struct Later {
+    head: Head,
+    took: Took,
+    /// `None` once it is answered.
+    produce: Option<Pending>,
 }
 
 /// The head of a request, as far as needed to know what it is.
@@ -53,7 +69,7 @@ macro_rules! answer {
         };
         // Boxed, so that the rare and large ones do not widen every connection.
         let response = Box::pin($handler(&$self.context, &$self.connection, request, $head.version)).await;
-        $self.respond($reply, $head, &response, Vec::new())
+        $self.respond($reply, $head, &response, &mut Vec::new())
     }};
 }
 
@@ -61,7 +77,7 @@ impl Dispatch {
     pub fn new(context: Rc<Context>, peer: Peer) -> Self {
         let sessions = Sessions::default();
         let connection = Connection { peer, client_id: wire::Str::default(), sessions };
-        Self { context, connection, splices: Vec::new() }
+        Self { context, connection, splices: Vec::new(), fetching: None, spare_produces: Vec::new() }
     }
 
     /// Reads key, version and correlation id: the same eight bytes in every header version.
@@ -79,34 +95,40 @@ impl Dispatch {
         Ok(Head { key, version, correlation_id: i32::from_be_bytes([c0, c1, c2, c3]), known })
     }
 
+    /// Reads the header of a request, and notes who sent it.
+    fn header(&mut self, frame: Bytes, head: Head) -> Result<Reader, &'static str> {
+        let mut reader = Reader::new(frame);
+        let header = RequestHeader::decode(&mut reader, head.key.request_header_version(head.version))
+            .map_err(|_| "a request's header cannot be decoded")?;
+        let client_id = header.client_id.as_deref().unwrap_or_default();
+        // Copied, and only when it changes: a share of the frame would keep the whole frame until the next request.
+        if *self.connection.client_id != *client_id {
+            self.connection.client_id = client_id.into();
+        }
+        Ok(reader)
+    }
+
     async fn answer(&mut self, frame: Bytes, head: Head, reply: &mut Output) -> Verdict {
         if !head.known {
             let response = api_versions::unsupported();
-            return self.respond(reply, Head { version: 0, ..head }, &response, Vec::new());
+            return self.respond(reply, Head { version: 0, ..head }, &response, &mut Vec::new());
         }
-        let mut reader = Reader::new(frame);
-        match RequestHeader::decode(&mut reader, head.key.request_header_version(head.version)) {
-            Ok(header) => self.connection.client_id = header.client_id.unwrap_or_default(),
-            Err(_) => return Verdict::Close("a request's header cannot be decoded"),
-        }
+        let mut reader = match self.header(frame, head) {
+            Ok(reader) => reader,
+            Err(reason) => return Verdict::Close(reason),
+        };
         match head.key {
-            ApiKey::Produce => {
-                let Ok(request) = Message::decode(&mut reader, head.version) else {
-                    return Verdict::Close("a request cannot be decoded");
-                };
-                match produce::handle(&self.context, &self.connection, request, head.version).await {
-                    produce::Answer::Response(response) => self.respond(reply, head, &response, Vec::new()),
-                    produce::Answer::Silence => Verdict::Answered,
-                    produce::Answer::End => Verdict::Close("a batch that nobody waits for was refused"),
-                }
-            }
             ApiKey::Fetch => {
-                let Ok(request) = Message::decode(&mut reader, head.version) else {
-                    return Verdict::Close("a request cannot be decoded");
+                let mut fetching = self.fetching.take().unwrap_or_default();
+                let (context, sessions) = (&self.context, &mut self.connection.sessions);
+                let fetched = fetch::handle(context, sessions, &mut reader, head.version, &mut fetching).await;
+                let verdict = match fetched {
+                    Ok((response, regions)) => self.respond(reply, head, response, regions),
+                    Err(_) => Verdict::Close("a request cannot be decoded"),
                 };
-                let (response, regions) =
-                    fetch::handle(&self.context, &mut self.connection, request, head.version).await;
-                self.respond(reply, head, &response, regions)
+                fetching.clear();
+                self.fetching = Some(fetching);
+                verdict
             }
             ApiKey::ListOffsets => answer!(self, head, reader, reply, list_offsets::handle),
             ApiKey::Metadata => answer!(self, head, reader, reply, metadata::handle),
@@ -141,7 +163,13 @@ impl Dispatch {
     }
 
     /// Writes a whole response frame; `regions` go where the response has external records.
-    fn respond(&mut self, reply: &mut Output, head: Head, response: &impl Message, regions: Vec<Region>) -> Verdict {
+    fn respond(
+        &mut self,
+        reply: &mut Output,
+        head: Head,
+        response: &impl Message,
+        regions: &mut Vec<Region>,
+    ) -> Verdict {
         let start = reply.buf().len();
         self.splices.clear();
         let buf = reply.buf();
@@ -162,7 +190,7 @@ impl Dispatch {
         let length = reply.buf().len() - start - 4 + external;
         let Ok(length) = i32::try_from(length) else { return Verdict::Close("an answer is too long") };
         reply.buf()[start..start + 4].copy_from_slice(&length.to_be_bytes());
-        let mut regions = regions.into_iter();
+        let mut regions = regions.drain(..);
         for splice in &self.splices {
             let mut left = splice.len as usize;
             while left > 0 {
@@ -173,6 +201,14 @@ impl Dispatch {
         }
         Verdict::Answered
     }
+
+    /// Counts a request whose answer is written.
+    fn count(&self, head: Head, took: &Took, verdict: &Verdict) {
+        if *verdict == Verdict::Answered {
+            let [total_us, local_us] = [took.ended - took.started, took.worked].map(|time| time.as_micros() as u64);
+            self.context.shards.state().counters.apis.request(head.key.code(), head.version, total_us, local_us);
+        }
+    }
 }
 
 impl Service for Dispatch {
@@ -182,22 +218,60 @@ impl Service for Dispatch {
         if is_produce { frame.len() } else { frame.len() * (1 + AMPLIFICATION) }
     }
 
+    type Later = Later;
+
+    /// Produces run beside each other: their batches are appended in the order of their requests all the same.
+    fn overlaps(&self, frame: &Bytes) -> bool {
+        matches!(Self::head(frame), Ok(Head { key: ApiKey::Produce, .. }))
+    }
+
+    async fn begin(&mut self, frame: Bytes) -> Result<Later, &'static str> {
+        let mut took = Took::start();
+        let head = Self::head(&frame)?;
+        let mut reader = self.header(frame, head)?;
+        let mut produce = self.spare_produces.pop().unwrap_or_default();
+        let (context, client_id) = (&self.context, &self.connection.client_id);
+        let begun = {
+            let begin = pin!(produce::begin(context, client_id, &mut reader, head.version, &mut produce));
+            took.of(begin).await
+        };
+        begun.map_err(|_| "a request cannot be decoded")?;
+        Ok(Later { head, took, produce: Some(produce) })
+    }
+
+    async fn finish(&mut self, later: &mut Later, reply: &mut Output) -> Verdict {
+        let Later { head, took, produce } = later;
+        let pending = produce.as_mut().expect("an answer is given once");
+        let response = {
+            let finish = pin!(produce::finish(&self.context, pending));
+            took.of(finish).await
+        };
+        let verdict = match response {
+            produce::Answer::Response(response) => self.respond(reply, *head, response, &mut Vec::new()),
+            produce::Answer::Silence => Verdict::Answered,
+            produce::Answer::End => Verdict::Close("a batch that nobody waits for was refused"),
+        };
+        if let Some(mut produce) = produce.take()
+            && self.spare_produces.len() < SPARE_PRODUCES_MAX
+        {
+            produce.clear();
+            self.spare_produces.push(produce);
+        }
+        self.count(*head, took, &verdict);
+        verdict
+    }
+
     async fn call(&mut self, frame: Bytes, reply: &mut Output) -> Verdict {
-        let started = Instant::now();
+        let mut took = Took::start();
         let head = match Self::head(&frame) {
             Ok(head) => head,
             Err(reason) => return Verdict::Close(reason),
         };
-        let (verdict, took) = {
-            let mut took = Took { started, worked: Duration::ZERO, ended: started };
-            let mut answer = pin!(self.answer(frame, head, reply));
-            let verdict = poll_fn(|cx| took.poll(answer.as_mut(), cx)).await;
-            (verdict, took)
+        let verdict = {
+            let answer = pin!(self.answer(frame, head, reply));
+            took.of(answer).await
         };
-        if verdict == Verdict::Answered {
-            let [total_us, local_us] = [took.ended - started, took.worked].map(|time| time.as_micros() as u64);
-            self.context.shards.state().counters.apis.request(head.key.code(), head.version, total_us, local_us);
-        }
+        self.count(head, &took, &verdict);
         verdict
     }
 }
@@ -210,9 +284,19 @@ struct Took {
 }
 
 impl Took {
-    fn poll<F: Future>(&mut self, answer: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+    fn start() -> Self {
+        let started = Instant::now();
+        Self { started, worked: Duration::ZERO, ended: started }
+    }
+
+    /// Runs `work`, a part of the answer. Borrowed, so that the connection's own future does not hold it twice.
+    async fn of<F: Future>(&mut self, mut work: Pin<&mut F>) -> F::Output {
+        poll_fn(|cx| self.poll(work.as_mut(), cx)).await
+    }
+
+    fn poll<F: Future>(&mut self, work: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let at = if self.worked.is_zero() { self.started } else { Instant::now() };
-        let polled = answer.poll(cx);
+        let polled = work.poll(cx);
         self.ended = Instant::now();
         self.worked += self.ended - at;
         polled

@@ -39,6 +39,17 @@ pub enum TopicKey {
     Id(TopicId),
 }
 
+impl Key {
+    /// This key in memory of its own: a session outlives the request that named it.
+    fn copied(self) -> Self {
+        let topic = match self.topic {
+            TopicKey::Name(name) => TopicKey::Name(wire::Str::from(&*name)),
+            id @ TopicKey::Id(_) => id,
+        };
+        Self { topic, ..self }
+    }
+}
+
 /// What the client was last told about a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
@@ -76,6 +87,14 @@ pub enum Refused {
     TopicIdMix,
 }
 
+/// What a request says of its session.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub id: i32,
+    pub epoch: i32,
+    pub uses_topic_ids: bool,
+}
+
 /// How a request relates to sessions.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -99,17 +118,16 @@ impl Sessions {
     /// request, `forgotten` those it leaves. `new_id` is used where a session opens.
     pub fn begin(
         &mut self,
-        id: i32,
-        epoch: i32,
-        uses_topic_ids: bool,
-        wanted: &[(Key, Wanted)],
-        forgotten: &[Key],
+        asked: Asked,
+        wanted: impl Iterator<Item = (Key, Wanted)> + Clone,
+        forgotten: impl Iterator<Item = Key> + Clone,
         new_id: impl FnOnce() -> i32,
     ) -> Result<Kind, Refused> {
+        let Asked { id, epoch, uses_topic_ids } = asked;
         if epoch == INITIAL_EPOCH || epoch == FINAL_EPOCH {
             // A full request replaces the session that it names.
             self.open.retain(|session| session.id != id);
-            if epoch == FINAL_EPOCH || wanted.is_empty() {
+            if epoch == FINAL_EPOCH || wanted.clone().next().is_none() {
                 return Ok(Kind::Full { session_id: 0 });
             }
             if self.open.len() == SESSIONS_PER_CONNECTION {
@@ -117,8 +135,7 @@ impl Sessions {
                 self.evicted += 1;
             }
             let id = new_id();
-            let partitions =
-                wanted.iter().map(|(key, wanted)| (key.clone(), Entry { wanted: wanted.clone(), told: None }));
+            let partitions = wanted.map(|(key, wanted)| (key.copied(), Entry { wanted, told: None }));
             self.open.push(Session { id, epoch: 1, uses_topic_ids, partitions: partitions.collect(), after: None });
             return Ok(Kind::Full { session_id: id });
         }
@@ -160,28 +177,27 @@ impl Session {
         &mut self,
         epoch: i32,
         uses_topic_ids: bool,
-        wanted: &[(Key, Wanted)],
-        forgotten: &[Key],
+        wanted: impl Iterator<Item = (Key, Wanted)> + Clone,
+        forgotten: impl Iterator<Item = Key> + Clone,
     ) -> Result<(), Refused> {
         if epoch != self.epoch {
             return Err(Refused::BadEpoch);
         }
-        if uses_topic_ids != self.uses_topic_ids
-            && !(wanted.is_empty() && forgotten.is_empty() && self.partitions.is_empty())
-        {
+        let names_none = wanted.clone().next().is_none() && forgotten.clone().next().is_none();
+        if uses_topic_ids != self.uses_topic_ids && !(names_none && self.partitions.is_empty()) {
             return Err(Refused::TopicIdMix);
         }
         self.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
         for (key, wanted) in wanted {
-            match self.partitions.get_mut(key) {
-                Some(entry) => entry.wanted = wanted.clone(),
+            match self.partitions.get_mut(&key) {
+                Some(entry) => entry.wanted = wanted,
                 None => {
-                    self.partitions.insert(key.clone(), Entry { wanted: wanted.clone(), told: None });
+                    self.partitions.insert(key.copied(), Entry { wanted, told: None });
                 }
             }
         }
         for key in forgotten {
-            self.partitions.remove(key);
+            self.partitions.remove(&key);
         }
         Ok(())
     }
@@ -201,7 +217,8 @@ impl Session {
         let changed = has_records || told.failed || entry.told != Some(told);
         entry.told = (!told.failed).then_some(told);
         if has_records {
-            self.after = Some(key.clone());
+            // Not the caller's key, which may share its request's frame.
+            self.after = self.partitions.get_key_value(key).map(|(kept, _)| kept.clone());
         }
         changed
     }
@@ -225,9 +242,21 @@ mod tests {
         }
     }
 
+    fn begin(
+        sessions: &mut Sessions,
+        (id, epoch, uses_topic_ids): (i32, i32, bool),
+        wanted: &[(Key, Wanted)],
+        forgotten: &[Key],
+        new_id: i32,
+    ) -> Result<Kind, Refused> {
+        let asked = Asked { id, epoch, uses_topic_ids };
+        sessions.begin(asked, wanted.iter().cloned(), forgotten.iter().cloned(), || new_id)
+    }
+
     fn opened() -> Sessions {
         let mut sessions = Sessions::default();
-        let kind = sessions.begin(0, INITIAL_EPOCH, false, &[(key(0), wanted(0)), (key(1), wanted(0))], &[], || 7);
+        let both = [(key(0), wanted(0)), (key(1), wanted(0))];
+        let kind = begin(&mut sessions, (0, INITIAL_EPOCH, false), &both, &[], 7);
         assert_eq!(kind, Ok(Kind::Full { session_id: 7 }));
         sessions
     }
@@ -235,7 +264,7 @@ mod tests {
     #[test]
     fn an_incremental_request_names_only_what_changed() {
         let mut sessions = opened();
-        let kind = sessions.begin(7, 1, false, &[(key(1), wanted(5))], &[key(0)], || unreachable!("no session opens"));
+        let kind = begin(&mut sessions, (7, 1, false), &[(key(1), wanted(5))], &[key(0)], 0);
         assert_eq!(kind, Ok(Kind::Incremental { session_id: 7 }));
         let now: Vec<_> = sessions.get(7).unwrap().partitions().map(|(k, w)| (k.index, w.fetch_offset.0)).collect();
         assert_eq!(now, [(1, 5)]);
@@ -244,17 +273,17 @@ mod tests {
     #[test]
     fn a_wrong_epoch_or_id_or_mix_of_topic_ids_is_refused() {
         let mut sessions = opened();
-        assert_eq!(sessions.begin(7, 2, false, &[], &[], || 0), Err(Refused::BadEpoch));
-        assert_eq!(sessions.begin(8, 1, false, &[], &[], || 0), Err(Refused::NotFound));
-        assert_eq!(sessions.begin(7, 1, true, &[], &[], || 0), Err(Refused::TopicIdMix));
-        assert!(sessions.begin(7, 1, false, &[], &[], || 0).is_ok());
+        assert_eq!(begin(&mut sessions, (7, 2, false), &[], &[], 0), Err(Refused::BadEpoch));
+        assert_eq!(begin(&mut sessions, (8, 1, false), &[], &[], 0), Err(Refused::NotFound));
+        assert_eq!(begin(&mut sessions, (7, 1, true), &[], &[], 0), Err(Refused::TopicIdMix));
+        assert!(begin(&mut sessions, (7, 1, false), &[], &[], 0).is_ok());
     }
 
     #[test]
     fn the_final_epoch_closes_the_session() {
         let mut sessions = opened();
-        assert_eq!(sessions.begin(7, FINAL_EPOCH, false, &[], &[], || 0), Ok(Kind::Full { session_id: 0 }));
-        assert_eq!(sessions.begin(7, 1, false, &[], &[], || 0), Err(Refused::NotFound));
+        assert_eq!(begin(&mut sessions, (7, FINAL_EPOCH, false), &[], &[], 0), Ok(Kind::Full { session_id: 0 }));
+        assert_eq!(begin(&mut sessions, (7, 1, false), &[], &[], 0), Err(Refused::NotFound));
     }
 
     #[test]
@@ -281,17 +310,17 @@ mod tests {
     fn a_session_ends_when_nothing_is_left_in_it() {
         let mut sessions = opened();
         let all = [key(0), key(1)];
-        assert_eq!(sessions.begin(7, 1, false, &[], &all, || 0), Ok(Kind::Full { session_id: 0 }));
-        assert_eq!(sessions.begin(7, 2, false, &[], &[], || 0), Err(Refused::NotFound));
+        assert_eq!(begin(&mut sessions, (7, 1, false), &[], &all, 0), Ok(Kind::Full { session_id: 0 }));
+        assert_eq!(begin(&mut sessions, (7, 2, false), &[], &[], 0), Err(Refused::NotFound));
     }
 
     #[test]
     fn a_connection_keeps_a_bounded_number_of_sessions() {
         let mut sessions = opened();
         for id in 100..100 + SESSIONS_PER_CONNECTION as i32 {
-            sessions.begin(0, INITIAL_EPOCH, false, &[(key(0), wanted(0))], &[], || id).unwrap();
+            begin(&mut sessions, (0, INITIAL_EPOCH, false), &[(key(0), wanted(0))], &[], id).unwrap();
         }
-        assert_eq!(sessions.begin(7, 1, false, &[], &[], || 0), Err(Refused::NotFound));
+        assert_eq!(begin(&mut sessions, (7, 1, false), &[], &[], 0), Err(Refused::NotFound));
         let mut counters = PlainCounters::default();
         sessions.settle(&mut counters);
         let told = |c: &PlainCounters| (c.fetch_sessions, c.fetch_session_partitions, c.fetch_sessions_evicted);

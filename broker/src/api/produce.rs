@@ -1,102 +1,120 @@
 //! Produce (0): batches from socket to log. See `docs/tour.md`.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use metadata::TopicImage;
 use model::{Batch, BatchError, Codec, PartitionId, TimestampMs, TopicId};
-use partition::{Acks, ProduceError};
-use wire::messages::produce::{
-    BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
-};
-use wire::{ErrorCode, Str};
+use partition::{Acks, ProduceError, ProduceResult};
+use wire::messages::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceRequest, ProduceResponse};
+use wire::{DecodeError, ErrorCode, Reader, Str, Tags};
 
-use super::by_shard::{Share, gather};
+use super::by_shard::ByShard;
 use super::context::Context;
-use super::dispatch::Connection;
 use super::errors::ToCode as _;
 use crate::coordination::router::GROUP_TOPIC;
-use crate::shard::{Produce, ProduceReply};
+use crate::shard::{Produce, ProduceErrand};
 
 /// Kafka's own tools may write to internal topics under this client id.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 
-/// A batch on its way: where its answer goes, and the batch.
-struct Item {
-    place: (usize, usize),
-    produce: Produce,
+/// The memory that more topics in a request took is given back, and that of more partitions in a topic.
+const KEEP_TOPICS_MAX: usize = 64;
+const KEEP_PARTITIONS_MAX: usize = 256;
+
+/// A produce under way, with the memory of those before it.
+#[derive(Default)]
+pub struct Pending {
+    request: ProduceRequest,
+    response: ProduceResponse,
+    /// Where each batch went; places are topic and partition in the response.
+    shares: ByShard<ProduceErrand, (usize, usize)>,
 }
 
-/// What the client gets.
-pub enum Answer {
-    Response(ProduceResponse),
-    /// acks=0 and all went well.
-    Silence,
-    /// acks=0 and something went wrong: only the connection's end can tell.
-    End,
-}
-
-/// Appends every batch, and answers once the acknowledgements asked for are there.
-pub async fn handle(context: &Context, connection: &Connection, mut request: ProduceRequest, version: i16) -> Answer {
+/// Sends every batch on its way to its partition's log, in order behind those of earlier requests. The answer comes by
+/// [`finish`].
+pub async fn begin(
+    context: &Context,
+    client_id: &str,
+    reader: &mut Reader,
+    version: i16,
+    pending: &mut Pending,
+) -> Result<(), DecodeError> {
+    let Pending { request, response, shares } = pending;
+    request.decode_into(reader, version)?;
     let acks = match request.acks {
         0 => Some(Acks::None),
         1 => Some(Acks::Leader),
         -1 => Some(Acks::All),
         _ => None,
     };
-    let mut response =
-        ProduceResponse { responses: Vec::with_capacity(request.topic_data.len()), ..Default::default() };
-    let mut items = Vec::with_capacity(request.topic_data.len());
     let image = context.image();
-    for topic in &mut request.topic_data {
-        let mut answer = TopicProduceResponse {
-            name: topic.name.clone(),
-            topic_id: topic.topic_id,
-            partition_responses: Vec::with_capacity(topic.partition_data.len()),
-            ..Default::default()
-        };
+    response.responses.resize_with(request.topic_data.len(), Default::default);
+    for (at, (topic, answer)) in request.topic_data.iter_mut().zip(&mut response.responses).enumerate() {
+        answer.name = std::mem::take(&mut topic.name);
+        answer.topic_id = topic.topic_id;
         let known =
-            if version >= 13 { image.topic_by_id(TopicId(topic.topic_id)) } else { image.topic_by_name(&topic.name) };
+            if version >= 13 { image.topic_by_id(TopicId(topic.topic_id)) } else { image.topic_by_name(&answer.name) };
         for data in &mut topic.partition_data {
             let records = data.records.take().and_then(wire::Records::into_bytes).unwrap_or_default();
             let checked = match (acks, known) {
                 (None, _) => Err((ErrorCode::InvalidRequiredAcks, None)),
                 (_, None) if version >= 13 => Err((ErrorCode::UnknownTopicId, None)),
                 (_, None) => Err((ErrorCode::UnknownTopicOrPartition, None)),
-                (_, Some(topic)) => {
-                    let checked = check(
-                        context,
-                        topic,
-                        data.index,
-                        records,
-                        &connection.client_id,
-                        &request.transactional_id,
-                        version,
-                    );
-                    checked.inspect_err(|_| {
+                (Some(acks), Some(topic)) => {
+                    let id = &request.transactional_id;
+                    let checked = check(context, topic, data.index, records, client_id, id, version);
+                    let checked = checked.inspect_err(|_| {
                         context.count(topic.id, |counters| {
                             counters.produce_requests += 1;
                             counters.produce_requests_failed += 1;
                         });
-                    })
+                    });
+                    checked.map(|batch| (acks, batch))
                 }
             };
             let mut partition = PartitionProduceResponse { index: data.index, base_offset: -1, ..Default::default() };
             match checked {
-                Ok(produce) => {
-                    items.push(Item { place: (response.responses.len(), answer.partition_responses.len()), produce });
+                Ok((acks, produce)) => {
+                    let shard = context.shards.owner(produce.partition);
+                    let errand = shares.add(shard, (at, answer.partition_responses.len()));
+                    (errand.acks, errand.timeout_ms) = (acks, request.timeout_ms.max(0).into());
+                    errand.batches.push(produce);
                 }
                 Err((code, message)) => fail(&mut partition, code, message),
             }
             answer.partition_responses.push(partition);
         }
-        response.responses.push(answer);
     }
+    for (shard, share) in shares.used(context.shards.index()) {
+        let (errand, reply) = share.leave();
+        context.shards.produce(shard, errand, reply).await;
+    }
+    Ok(())
+}
 
-    if let Some(acks) = acks {
-        append(context, acks, items, Duration::from_millis(request.timeout_ms.max(0) as u64), &mut response).await;
+/// What the client gets.
+pub enum Answer<'p> {
+    Response(&'p ProduceResponse),
+    /// acks=0 and all went well.
+    Silence,
+    /// acks=0 and something went wrong: only the connection's end can tell.
+    End,
+}
+
+/// Waits for the acknowledgements asked for.
+pub async fn finish<'p>(context: &Context, pending: &'p mut Pending) -> Answer<'p> {
+    let Pending { request, response, shares } = pending;
+    for (_, share) in shares.used(context.shards.index()) {
+        let back = share.back().await.is_ok();
+        let places = share.places.drain(..);
+        match share.errand.as_mut().filter(|_| back) {
+            Some(errand) => {
+                let results = errand.results.drain(..).flatten();
+                places.zip(results).for_each(|(place, result)| tell(response, place, result));
+            }
+            None => places.for_each(|place| tell(response, place, Err(ProduceError::NotLeader))),
+        }
     }
-    if acks != Some(Acks::None) {
+    if request.acks != 0 {
         return Answer::Response(response);
     }
     let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
@@ -104,6 +122,49 @@ pub async fn handle(context: &Context, connection: &Connection, mut request: Pro
         Answer::Silence
     } else {
         Answer::End
+    }
+}
+
+impl Pending {
+    /// Lets go of everything that the last request shared with its frame, and keeps the memory.
+    pub fn clear(&mut self) {
+        if self.request.topic_data.capacity() > KEEP_TOPICS_MAX {
+            *self = Self::default();
+            return;
+        }
+        self.request.transactional_id = None;
+        self.request.unknown_tags = Tags::default();
+        for topic in &mut self.request.topic_data {
+            topic.unknown_tags = Tags::default();
+            empty(&mut topic.partition_data);
+        }
+        for answer in &mut self.response.responses {
+            answer.name = Str::default();
+            empty(&mut answer.partition_responses);
+        }
+    }
+}
+
+/// Empties `partitions`, and gives back the memory of more than a topic mostly has.
+fn empty<T>(partitions: &mut Vec<T>) {
+    partitions.clear();
+    partitions.shrink_to(KEEP_PARTITIONS_MAX);
+}
+
+fn tell(response: &mut ProduceResponse, (topic, partition): (usize, usize), result: ProduceResult) {
+    let answer = &mut response.responses[topic].partition_responses[partition];
+    match result {
+        Ok(produced) => {
+            answer.base_offset = produced.base_offset.0;
+            answer.log_append_time_ms = produced.log_append_time.unwrap_or(TimestampMs::NONE).0;
+            answer.log_start_offset = produced.log_start.0;
+        }
+        Err(error) => {
+            fail(answer, error.to_code(), Some(error.to_string()));
+            if let ProduceError::BadTimestamp { records, .. } = error {
+                answer.record_errors = records.into_iter().map(record_error).collect();
+            }
+        }
     }
 }
 
@@ -163,50 +224,6 @@ fn check(
         return refused(ErrorCode::InvalidRecord, "clients do not write control batches");
     }
     Ok(Produce { partition: PartitionId { topic: topic.id, index }, batch })
-}
-
-/// Sends the items to their shards, one message a shard, and fills in the answers.
-async fn append(context: &Context, acks: Acks, items: Vec<Item>, timeout: Duration, response: &mut ProduceResponse) {
-    let now = context.now();
-    let shards = &context.shards;
-    let items = items.into_iter().map(|Item { place, produce }| (shards.owner(produce.partition), place, produce));
-    let shares = gather(items, shards.index());
-    let mut waiting = Vec::with_capacity(shares.len());
-    for Share { shard, places, work } in shares {
-        let count = work.len();
-        let reply = shards.begin(shard, move |state| state.produce(work, acks, now)).await;
-        waiting.push((places, count, reply));
-    }
-    for (places, count, reply) in waiting {
-        let results = match reply.result().await {
-            Ok(ProduceReply::Now(results)) => results,
-            Ok(ProduceReply::Later(later)) => match tokio::time::timeout(timeout, later).await {
-                Ok(Ok(results)) => results,
-                Ok(Err(_)) => (0..count).map(|_| Err(ProduceError::NotLeader)).collect(),
-                Err(_) => {
-                    context.shards.state().counters.plain.produces_expired += count as u64;
-                    (0..count).map(|_| Err(ProduceError::TimedOut)).collect()
-                }
-            },
-            Err(_) => (0..count).map(|_| Err(ProduceError::NotLeader)).collect(),
-        };
-        for ((topic, partition), result) in places.into_iter().zip(results) {
-            let answer = &mut response.responses[topic].partition_responses[partition];
-            match result {
-                Ok(produced) => {
-                    answer.base_offset = produced.base_offset.0;
-                    answer.log_append_time_ms = produced.log_append_time.unwrap_or(TimestampMs::NONE).0;
-                    answer.log_start_offset = produced.log_start.0;
-                }
-                Err(error) => {
-                    fail(answer, error.to_code(), Some(error.to_string()));
-                    if let ProduceError::BadTimestamp { records, .. } = error {
-                        answer.record_errors = records.into_iter().map(record_error).collect();
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// Names a record that is at fault; why stands in the partition's message.

@@ -1,15 +1,18 @@
 //! One client connection: frames in, answers out, in the order of the requests.
 //!
 //! ```text
-//!  socket -> buf -> frame (shares buf's bytes) -> Service::call -> reply -> pending -> socket
+//!  socket -> buf -> frame (shares buf's bytes) ┬> Service::call ──────────────┬> reply -> pending -> socket
+//!                                              └> Service::begin … ::finish ──┘
 //! ```
 //!
-//! One request is answered at a time, as Kafka does. Requests that arrived together are answered together: their
-//! answers leave in one write, unless one of them has to wait.
+//! Requests are taken up and answered in the order of their arrival, one at a time, as Kafka does. Only those that
+//! [`Service::overlaps`] allows are set going while earlier ones still wait for their answers. Requests that arrived
+//! together are answered together: their answers leave in one write, unless one of them has to wait.
 //!
 //! What a connection holds, in either direction, it holds at the expense of the [`Budget`]; a silent one holds next to
 //! nothing.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
@@ -33,6 +36,10 @@ const FIRST_READ_BYTES: usize = 512;
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
 /// Answers are sent once so much of them is held, even while more requests wait.
 const SEND_AT_BYTES: usize = 256 << 10;
+/// At most so many requests of one connection are under way.
+const UNDER_WAY_MAX: usize = 32;
+/// What is under way when the broker stops gets so long to be answered.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// A buffer for large requests is kept for so long in case another one follows.
 const KEEP_BUFFER: Duration = Duration::from_secs(1);
 /// A client that hung up while its request waits has the request given up after this.
@@ -59,6 +66,19 @@ pub enum Verdict {
 
 /// Answers frames of one connection.
 pub trait Service {
+    /// A request under way.
+    type Later;
+
+    /// Whether the request in `frame` may begin while earlier ones wait for their answers.
+    fn overlaps(&self, frame: &Bytes) -> bool;
+
+    /// Sets a request going that overlaps. An error says why the connection must close.
+    fn begin(&mut self, frame: Bytes) -> impl Future<Output = Result<Self::Later, &'static str>>;
+
+    /// Answers a request that [`Service::begin`] set going, in the order of these. Where the wait for it is given up, it
+    /// can be taken up again.
+    fn finish(&mut self, later: &mut Self::Later, reply: &mut Output) -> impl Future<Output = Verdict>;
+
     /// Bytes of memory that `frame` and what is made of it may take until it is answered.
     fn cost(&self, frame: &Bytes) -> usize;
 
@@ -104,6 +124,16 @@ pub struct Connection {
     pending: Output,
 }
 
+/// The requests of a connection that are in hand.
+struct Work<'s, S: Service> {
+    service: &'s mut S,
+    /// Begun and not yet answered, each with its cost in bytes.
+    under_way: VecDeque<(S::Later, usize)>,
+    /// What all requests in hand cost.
+    bytes: usize,
+    reply: Output,
+}
+
 impl Connection {
     /// Counts what is read and sent in `traffic`.
     pub fn new(stream: TcpStream, limits: Limits, budget: &Budget, traffic: Rc<Traffic>) -> io::Result<Self> {
@@ -120,63 +150,112 @@ impl Connection {
         })
     }
 
-    /// Serves until the client leaves, misbehaves, falls silent, or `stop` completes. A request in hand at the time
-    /// of `stop` is answered if it can be at once.
-    pub async fn run(mut self, service: &mut impl Service, stop: impl Future<Output = ()>) -> Closed {
+    /// Serves until the client leaves, misbehaves, falls silent, or `stop` completes. Requests under way at the time of
+    /// `stop` are answered if they can be soon.
+    pub async fn run<S: Service>(mut self, service: &mut S, stop: impl Future<Output = ()>) -> Closed {
+        let mut work = Work { service, under_way: VecDeque::new(), bytes: 0, reply: Output::default() };
         tokio::select! {
             biased;
-            closed = self.serve(service) => return closed.unwrap_or_else(|closed| closed),
+            closed = self.serve(&mut work) => return closed.unwrap_or_else(|closed| closed),
             () = stop => {}
         }
+        let _ = tokio::time::timeout(LAST_ANSWER, self.answer_until(&mut work, 0)).await;
         // What is ready leaves, where the client takes it at once.
         let _ = self.try_send();
         Closed::Stopping
     }
 
-    async fn serve(&mut self, service: &mut impl Service) -> Result<Closed, Closed> {
-        let mut reply = Output::default();
+    async fn serve<S: Service>(&mut self, work: &mut Work<'_, S>) -> Result<Closed, Closed> {
         loop {
-            let frame = match self.cut_frame() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => {
-                    if self.send_and_read().await? > 0 {
-                        continue;
+            let next = self.cut_frame();
+            let overlaps = matches!(&next, Ok(Some(frame)) if work.service.overlaps(frame));
+            self.answer_until(work, if overlaps { UNDER_WAY_MAX - 1 } else { 0 }).await?;
+            match next {
+                Ok(Some(frame)) if overlaps => {
+                    let bytes = work.service.cost(&frame);
+                    match work.service.begin(frame).await {
+                        Ok(later) => work.under_way.push_back((later, bytes)),
+                        Err(reason) => {
+                            self.answer_until(work, 0).await?;
+                            let _ = self.send_pending().await;
+                            return Ok(Closed::BadInput(reason.to_owned()));
+                        }
                     }
-                    return Ok(match self.buf.is_empty() {
-                        true => Closed::ByPeer,
-                        false => Closed::BadInput("the connection ended inside a request".to_owned()),
-                    });
+                    work.bytes += bytes;
+                }
+                Ok(Some(frame)) => {
+                    work.bytes = work.service.cost(&frame);
+                    let verdict = {
+                        let answer = pin!(work.service.call(frame, &mut work.reply));
+                        self.wait(answer, work.bytes).await?
+                    };
+                    work.bytes = 0;
+                    self.keep(verdict, &mut work.reply).await?;
+                }
+                Ok(None) => {
+                    if self.send_and_read().await? == 0 {
+                        return Ok(match self.buf.is_empty() {
+                            true => Closed::ByPeer,
+                            false => Closed::BadInput("the connection ended inside a request".to_owned()),
+                        });
+                    }
                 }
                 Err(reason) => {
                     let _ = self.send_pending().await;
                     return Ok(Closed::BadInput(reason));
                 }
-            };
-            let cost = service.cost(&frame);
-            let verdict = {
-                let mut call = pin!(service.call(frame, &mut reply));
-                match std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await {
-                    Poll::Ready(verdict) => verdict,
-                    Poll::Pending => {
-                        self.charge.set(self.buf.len() + cost);
-                        // The answer takes time: what is ready must not wait for it.
-                        self.send_pending().await?;
-                        self.while_connected(call).await?
-                    }
-                }
-            };
-            self.charge.request_done();
-            match verdict {
-                Verdict::Answered => self.pending.append(&mut reply),
-                Verdict::Close(reason) => {
-                    let _ = self.send_pending().await;
-                    return Ok(Closed::BadInput(reason.to_owned()));
-                }
-            }
-            if self.pending.held_bytes() >= SEND_AT_BYTES {
-                self.send_pending().await?;
             }
         }
+    }
+
+    /// Answers the oldest requests under way until no more than `keep` are left.
+    async fn answer_until<S: Service>(&mut self, work: &mut Work<'_, S>, keep: usize) -> Result<(), Closed> {
+        while work.under_way.len() > keep
+            && let Some((later, bytes)) = work.under_way.front_mut()
+        {
+            let verdict = {
+                let answer = pin!(work.service.finish(later, &mut work.reply));
+                self.wait(answer, work.bytes).await?
+            };
+            work.bytes -= *bytes;
+            work.under_way.pop_front();
+            self.keep(verdict, &mut work.reply).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for an answer, while requests that cost `bytes` are in hand; what is ready does not wait with it.
+    async fn wait(
+        &mut self,
+        mut answer: Pin<&mut impl Future<Output = Verdict>>,
+        bytes: usize,
+    ) -> Result<Verdict, Closed> {
+        let verdict = match std::future::poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))).await {
+            Poll::Ready(verdict) => verdict,
+            Poll::Pending => {
+                self.charge.set(self.buf.len() + bytes);
+                // The answer takes time.
+                self.send_pending().await?;
+                self.while_connected(answer).await?
+            }
+        };
+        self.charge.request_done();
+        Ok(verdict)
+    }
+
+    /// Puts an answer behind those that wait to be sent.
+    async fn keep(&mut self, verdict: Verdict, reply: &mut Output) -> Result<(), Closed> {
+        match verdict {
+            Verdict::Answered => self.pending.append(reply),
+            Verdict::Close(reason) => {
+                let _ = self.send_pending().await;
+                return Err(Closed::BadInput(reason.to_owned()));
+            }
+        }
+        if self.pending.held_bytes() >= SEND_AT_BYTES {
+            self.send_pending().await?;
+        }
+        Ok(())
     }
 
     /// Waits for an answer, but not for long once the client has hung up: nobody would take it.
@@ -361,6 +440,20 @@ mod tests {
     const HUGE_BYTES: usize = 24 << 20;
 
     impl Service for Echo {
+        type Later = ();
+
+        fn overlaps(&self, _: &Bytes) -> bool {
+            false
+        }
+
+        async fn begin(&mut self, _: Bytes) -> Result<(), &'static str> {
+            unreachable!("nothing overlaps")
+        }
+
+        async fn finish(&mut self, (): &mut (), _: &mut Output) -> Verdict {
+            unreachable!("nothing overlaps")
+        }
+
         fn cost(&self, frame: &Bytes) -> usize {
             frame.len()
         }
@@ -417,6 +510,97 @@ mod tests {
         let (answer, closed) = talk(&asked).await;
         assert_eq!(answer, asked);
         assert!(matches!(closed, Closed::ByPeer));
+    }
+
+    /// Sets every frame but `alone` going before it answers one; `log` holds what happened.
+    #[derive(Default)]
+    struct Overlap {
+        log: Vec<String>,
+        /// Before each answer.
+        takes: Duration,
+        /// Dropped when the first request begins.
+        stop: Option<tokio::sync::oneshot::Sender<()>>,
+    }
+
+    impl Service for Overlap {
+        fn cost(&self, frame: &Bytes) -> usize {
+            frame.len()
+        }
+
+        type Later = Bytes;
+
+        fn overlaps(&self, frame: &Bytes) -> bool {
+            **frame != *b"alone"
+        }
+
+        async fn begin(&mut self, frame: Bytes) -> Result<Bytes, &'static str> {
+            if *frame == *b"bad" {
+                return Err("it was bad");
+            }
+            self.log.push(format!("begin {}", String::from_utf8_lossy(&frame)));
+            self.stop = None;
+            Ok(frame)
+        }
+
+        async fn finish(&mut self, frame: &mut Bytes, reply: &mut Output) -> Verdict {
+            tokio::time::sleep(self.takes).await;
+            self.log.push(format!("finish {}", String::from_utf8_lossy(frame)));
+            Echo.call(frame.clone(), reply).await
+        }
+
+        async fn call(&mut self, frame: Bytes, reply: &mut Output) -> Verdict {
+            self.log.push("alone".to_owned());
+            Echo.call(frame, reply).await
+        }
+    }
+
+    /// Sends `frames` in one piece; gives back the answers, what happened, and how it ended.
+    async fn overlap(frames: &[&[u8]]) -> (Vec<u8>, String, Closed) {
+        let (mut client, connection) = pair().await;
+        client.write_all(&frames.iter().flat_map(|body| frame(body)).collect::<Vec<_>>()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut service = Overlap::default();
+        let closed = connection.run(&mut service, std::future::pending()).await;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        (answer, service.log.join(", "), closed)
+    }
+
+    #[tokio::test]
+    async fn requests_that_overlap_all_begin_before_the_first_is_answered_and_others_wait_for_them() {
+        let (answer, log, closed) = overlap(&[b"a", b"b", b"alone", b"c"]).await;
+        assert_eq!(log, "begin a, begin b, finish a, finish b, alone, begin c, finish c");
+        assert_eq!(answer, [frame(b"a"), frame(b"b"), frame(b"alone"), frame(b"c")].concat());
+        assert!(matches!(closed, Closed::ByPeer));
+    }
+
+    #[tokio::test]
+    async fn a_refused_request_lets_those_under_way_be_answered() {
+        let (answer, log, closed) = overlap(&[b"a", b"bad", b"b"]).await;
+        assert_eq!((answer, log.as_str()), (frame(b"a"), "begin a, finish a"));
+        assert!(matches!(closed, Closed::BadInput(_)));
+    }
+
+    #[tokio::test]
+    async fn a_bounded_number_of_requests_is_under_way() {
+        let frames = vec![&b"x"[..]; UNDER_WAY_MAX + 1];
+        let (answer, log, _) = overlap(&frames).await;
+        assert_eq!(answer, frame(b"x").repeat(frames.len()));
+        let begun_at_first = log.split(", ").take_while(|entry| entry.starts_with("begin")).count();
+        assert_eq!(begun_at_first, UNDER_WAY_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_under_way_is_answered_past_the_stop() {
+        let (mut client, connection) = pair().await;
+        client.write_all(&[frame(b"a"), frame(b"b")].concat()).await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut service = Overlap { takes: LAST_ANSWER / 2, stop: Some(stop), ..Overlap::default() };
+        let closed = connection.run(&mut service, async { drop(stopped.await) }).await;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, [frame(b"a"), frame(b"b")].concat());
+        assert!(matches!(closed, Closed::Stopping));
     }
 
     #[tokio::test]

@@ -7,13 +7,21 @@ use std::sync::Arc;
 use model::PartitionId;
 use tokio::sync::{mpsc, oneshot};
 
+use super::errand::{ProduceErrand, ReadErrand};
+use super::reply::ReplyTo;
 use super::state::State;
 
 /// Messages that may wait for one shard; senders wait beyond that.
 pub const MAILBOX_MESSAGES: usize = 4096;
 
-/// Work sent to a shard's thread.
-pub(super) type Message = Box<dyn FnOnce(&Local) + Send>;
+/// Work sent to a shard's thread. What comes with every request has a form of its own, which allocates nothing.
+pub(super) enum Message {
+    Call(Box<dyn FnOnce(&Local) + Send>),
+    Produce(Box<ProduceErrand>, ReplyTo<Box<ProduceErrand>>),
+    Read(Box<ReadErrand>, ReplyTo<Box<ReadErrand>>),
+    /// End the thread.
+    Stop,
+}
 
 /// The shard's thread has ended: the broker is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,25 +57,22 @@ impl Handle {
         work: impl FnOnce(&mut State) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
         let (reply, answer) = oneshot::channel();
-        self.send(
-            index,
-            Box::new(move |local| {
-                let _ = reply.send(work(&mut local.state()));
-            }),
-        )
+        self.spawn(index, move |local| {
+            let _ = reply.send(work(&mut local.state()));
+        })
         .await?;
         answer.await.map_err(|_| Stopped)
     }
 
     /// Runs `work` on the thread of shard `index`, where it may spawn local tasks.
     pub async fn spawn(&self, index: usize, work: impl FnOnce(&Local) + Send + 'static) -> Result<(), Stopped> {
-        self.send(index, Box::new(work)).await
+        self.send(index, Message::Call(Box::new(work))).await
     }
 
     /// As [`Handle::spawn`], without waiting: `false` where the mailbox is full or the shard has ended, and `work` was
     /// dropped.
     pub fn try_spawn(&self, index: usize, work: impl FnOnce(&Local) + Send + 'static) -> bool {
-        self.mailboxes[index].try_send(Box::new(work)).is_ok()
+        self.mailboxes[index].try_send(Message::Call(Box::new(work))).is_ok()
     }
 
     /// Whether the thread of shard `index` has ended.
@@ -75,7 +80,7 @@ impl Handle {
         self.mailboxes[index].is_closed()
     }
 
-    async fn send(&self, index: usize, message: Message) -> Result<(), Stopped> {
+    pub(super) async fn send(&self, index: usize, message: Message) -> Result<(), Stopped> {
         self.mailboxes[index].send(message).await.map_err(|_| Stopped)
     }
 }
@@ -107,23 +112,23 @@ impl Local {
         self.handle.owner(partition)
     }
 
-    /// Sets `work` going on shard `index`: done at once where that is this shard, under way otherwise. Waits only
-    /// while that shard's mailbox is full.
-    pub async fn begin<R: Send + 'static>(
-        &self,
-        index: usize,
-        work: impl FnOnce(&mut State) -> R + Send + 'static,
-    ) -> Begun<R> {
+    /// Sets appends going on shard `index`; they come back through `reply`. Waits only while that shard's mailbox is full.
+    pub async fn produce(&self, index: usize, errand: Box<ProduceErrand>, reply: ReplyTo<Box<ProduceErrand>>) {
         if index == self.index {
-            return Begun::Done(work(&mut self.state()));
+            self.state().produce(errand, reply);
+        } else {
+            // Fails where the broker is stopping: the reply says so.
+            let _ = self.handle.send(index, Message::Produce(errand, reply)).await;
         }
-        let (reply, answer) = oneshot::channel();
-        let message: Message = Box::new(move |local| {
-            let _ = reply.send(work(&mut local.state()));
-        });
-        match self.handle.send(index, message).await {
-            Ok(()) => Begun::Sent(answer),
-            Err(Stopped) => Begun::Stopped,
+    }
+
+    /// The same for reads.
+    pub async fn read(&self, index: usize, mut errand: Box<ReadErrand>, reply: ReplyTo<Box<ReadErrand>>) {
+        if index == self.index {
+            self.state().read(&mut errand);
+            reply.send(errand);
+        } else {
+            let _ = self.handle.send(index, Message::Read(errand, reply)).await;
         }
     }
 
@@ -133,24 +138,18 @@ impl Local {
         index: usize,
         work: impl FnOnce(&mut State) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
-        self.begin(index, work).await.result().await
+        if index == self.index { Ok(work(&mut self.state())) } else { self.handle.on(index, work).await }
     }
-}
 
-/// Work set going by [`Local::begin`].
-pub enum Begun<R> {
-    Done(R),
-    Sent(oneshot::Receiver<R>),
-    Stopped,
-}
-
-impl<R> Begun<R> {
-    /// The result, once it is there.
-    pub async fn result(self) -> Result<R, Stopped> {
-        match self {
-            Self::Done(result) => Ok(result),
-            Self::Sent(answer) => answer.await.map_err(|_| Stopped),
-            Self::Stopped => Err(Stopped),
+    pub(super) fn take(&self, message: Message) {
+        match message {
+            Message::Call(work) => work(self),
+            Message::Produce(errand, reply) => self.state().produce(errand, reply),
+            Message::Read(mut errand, reply) => {
+                self.state().read(&mut errand);
+                reply.send(errand);
+            }
+            Message::Stop => {}
         }
     }
 }

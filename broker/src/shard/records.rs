@@ -1,94 +1,105 @@
 //! Records in and out of a shard's partitions: one call for all of a request's partitions that lie here.
 
-use std::sync::Arc;
-
-use model::{LeaderEpoch, Offset, PartitionId, TimestampMs, ValidBatch};
+use model::{LeaderEpoch, Offset, PartitionId};
 use partition::{
-    Acks, Effects, EpochError, FetchError, FetchSpec, FoundOffset, Isolation, OffsetError, OffsetSpec, ProduceError,
-    ProduceResult,
+    Effects, EpochError, FetchError, FetchSpec, FoundOffset, Isolation, OffsetError, OffsetSpec, ProduceError,
+    ProduceResult, Ticket,
 };
-use storage::{EpochEnd, RealDisk};
-use tokio::sync::oneshot;
+use storage::EpochEnd;
 
+use super::errand::{Produce, ProduceErrand, ReadErrand};
 use super::parked::Parked;
-use super::slot::Slot;
+use super::reply::ReplyTo;
 use super::state::{GROUP_TICKET, State};
-use super::wait::ProgressWait;
 
-/// A batch for a partition of this shard.
-pub struct Produce {
-    pub partition: PartitionId,
-    pub batch: ValidBatch,
-}
-
-/// The outcomes of a produce, in the order of its batches.
-pub enum ProduceReply {
-    Now(Vec<ProduceResult>),
-    /// Some wait for the disk or for other replicas.
-    Later(oneshot::Receiver<Vec<ProduceResult>>),
-}
-
-/// One partition to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Read {
-    pub partition: PartitionId,
-    pub from: Offset,
-    pub bytes_max: usize,
-    /// -1 where the reader does not say.
-    pub leader_epoch: LeaderEpoch,
-    /// -1 where the reader does not say.
-    pub last_fetched_epoch: LeaderEpoch,
-}
-
-/// What was read of one partition.
-pub type Fetched = partition::Fetched<RealDisk>;
+/// Emptied queues that are kept for the next loop turn.
+const SPARE_QUEUES_MAX: usize = 64;
 
 impl State {
-    /// Appends each batch to its partition.
-    pub fn produce(&mut self, batches: Vec<Produce>, acks: Acks, now: TimestampMs) -> ProduceReply {
-        let request = self.parked.next_request();
-        let mut waiting = false;
-        let mut results = Vec::with_capacity(batches.len());
-        for (item, Produce { partition, batch }) in batches.into_iter().enumerate() {
-            let ticket = Parked::ticket(request, item);
-            let (bytes, records) = (batch.size_bytes() as u64, batch.record_count().max(0) as u64);
-            let result = self.with(partition, |slot, _, effects| produce_one(slot, batch, acks, ticket, now, effects));
-            let result = result.unwrap_or(Some(Err(ProduceError::NotLeader)));
-            self.count_produce(partition, result.as_ref(), bytes, records);
-            waiting |= result.is_none();
-            results.push(result);
+    /// Queues each batch at its partition. What waits for one partition at the end of this loop turn, from whichever
+    /// connection, is appended in one write. The errand comes back once every batch is acknowledged or refused.
+    pub fn produce(&mut self, mut errand: Box<ProduceErrand>, reply: ReplyTo<Box<ProduceErrand>>) {
+        let acks = errand.acks;
+        let mut batches = std::mem::take(&mut self.batches);
+        std::mem::swap(&mut batches, &mut errand.batches);
+        if self.turn_errands.is_empty() {
+            self.turn_ends.notify_one();
         }
-        if waiting {
-            return ProduceReply::Later(self.parked.park(request, results));
+        let number = self.parked.park(errand, batches.len(), reply);
+        self.turn_errands.push(number);
+        for (item, Produce { partition, batch }) in batches.drain(..).enumerate() {
+            let ticket = Parked::ticket(number, item);
+            let Some(slot) = self.slots.get_mut(&partition) else {
+                self.parked.complete(ticket, Err(ProduceError::NotLeader));
+                continue;
+            };
+            if slot.queue.is_empty() {
+                slot.queue = self.spare_queues.pop().unwrap_or_default();
+                self.queued.push(partition);
+            }
+            slot.queue.push(batch, acks, ticket);
         }
-        ProduceReply::Now(results.into_iter().flatten().collect())
+        self.batches = batches;
     }
 
-    fn count_produce(&mut self, id: PartitionId, result: Option<&ProduceResult>, bytes: u64, records: u64) {
+    /// Appends what was queued in this loop turn.
+    pub(super) fn append_queued(&mut self) {
+        let now = self.now();
+        let mut queued = std::mem::take(&mut self.queued);
+        let mut effects = std::mem::take(&mut self.effects);
+        for id in queued.drain(..) {
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            let mut queue = std::mem::take(&mut slot.queue);
+            self.sizes.extend(queue.iter().map(|(batch, ticket)| (ticket, batch.size_bytes(), batch.record_count())));
+            if slot.dir.is_full() {
+                queue.refuse(|| ProduceError::NoSpace, &mut effects);
+            } else {
+                slot.partition.produce(&mut queue, now, &mut effects);
+            }
+            self.count_produce(id, &effects.completions);
+            self.sizes.clear();
+            if self.spare_queues.len() < SPARE_QUEUES_MAX {
+                self.spare_queues.push(queue);
+            }
+            self.touch(id);
+            self.carry_out(id, &mut effects);
+        }
+        self.effects = effects;
+        self.queued = queued;
+        for number in self.turn_errands.drain(..) {
+            self.parked.appended(number, now);
+        }
+        if self.parked.next_deadline().is_some_and(|next| next < self.upkeep_at) {
+            self.wake_upkeep.notify_one();
+        }
+    }
+
+    /// Counts the batches of `sizes`, some of which may be refused among `completions`.
+    fn count_produce(&mut self, id: PartitionId, completions: &[(Ticket, ProduceResult)]) {
         let Some(slot) = self.slots.get(&id) else { return };
         let counters = self.counters.topics.at(slot.counters);
-        counters.produce_requests += 1;
-        match result {
-            None | Some(Ok(_)) => {
-                counters.bytes_in += bytes;
-                counters.messages_in += records;
-            }
-            Some(Err(error)) => {
-                counters.produce_requests_failed += 1;
-                match error {
-                    ProduceError::TooLarge { .. } | ProduceError::TooLargeForSegment { .. } => {
-                        counters.bytes_rejected += bytes;
-                    }
-                    ProduceError::Producer(_) => counters.batches_with_invalid_offset_or_sequence += 1,
-                    _ => {}
+        counters.produce_requests += self.sizes.len() as u64;
+        let mut refused = (0, 0);
+        for (ticket, result) in completions {
+            let Err(error) = result else { continue };
+            let Some((_, bytes, records)) = self.sizes.iter().find(|(of, _, _)| of == ticket) else { continue };
+            refused = (refused.0 + *bytes as u64, refused.1 + (*records).max(0) as u64);
+            match error {
+                ProduceError::TooLarge { .. } | ProduceError::TooLargeForSegment { .. } => {
+                    counters.bytes_rejected += *bytes as u64;
                 }
+                ProduceError::Producer(_) => counters.batches_with_invalid_offset_or_sequence += 1,
+                _ => {}
             }
         }
+        counters.bytes_in += self.sizes.iter().map(|(_, bytes, _)| *bytes as u64).sum::<u64>() - refused.0;
+        let records = self.sizes.iter().map(|(_, _, records)| (*records).max(0) as u64).sum::<u64>();
+        counters.messages_in += records - refused.1;
     }
 
-    /// Counts produces for partition `id` whose acknowledgement was waited for, in vain.
+    /// Counts produces for partition `id` that came to nothing.
     pub(super) fn count_failed(&mut self, id: PartitionId, effects: &Effects) {
-        let of_clients = |ticket: &partition::Ticket| ticket.0 & GROUP_TICKET == 0;
+        let of_clients = |ticket: &Ticket| ticket.0 & GROUP_TICKET == 0;
         let completions = effects.completions.iter();
         let failed = completions.filter(|(ticket, result)| of_clients(ticket) && result.is_err()).count();
         if failed > 0
@@ -98,51 +109,40 @@ impl State {
         }
     }
 
-    /// Plans each read, in order. With `wait`, every partition tells it of progress from now on. `first` is for the first
-    /// of the looks that one request takes.
-    pub fn read(
-        &mut self,
-        reads: &[Read],
-        isolation: Isolation,
-        wait: Option<&Arc<ProgressWait>>,
-        first: bool,
-    ) -> Vec<Result<Fetched, FetchError>> {
+    /// Plans each read of `errand`, in order.
+    pub fn read(&mut self, errand: &mut ReadErrand) {
         let now = self.now();
-        let mut outcomes = Vec::with_capacity(reads.len());
-        let mut touched = Vec::new();
-        for read in reads {
+        errand.outcomes.clear();
+        for read in &errand.reads {
             let Some(slot) = self.slots.get_mut(&read.partition) else {
-                outcomes.push(Err(FetchError::Epoch(EpochError::NotLeader)));
+                errand.outcomes.push(Err(FetchError::Epoch(EpochError::NotLeader)));
                 continue;
             };
-            if let Some(wait) = wait {
+            if let Some(wait) = &errand.wait {
                 slot.watch(wait);
             }
             let spec = FetchSpec {
                 from: read.from,
                 bytes_max: read.bytes_max,
-                isolation,
+                isolation: errand.isolation,
                 leader_epoch: read.leader_epoch,
                 last_fetched_epoch: read.last_fetched_epoch,
             };
             let outcome = slot.partition.fetch(&spec, now);
             let counters = self.counters.topics.at(slot.counters);
-            counters.fetch_requests += u64::from(first);
+            counters.fetch_requests += u64::from(errand.first);
             match &outcome {
                 Ok(fetched) => {
-                    if !fetched.plan.is_empty() && !slot.touched {
+                    if !fetched.plan.is_empty() {
                         // A read may have opened files: upkeep closes them again.
-                        slot.touched = true;
-                        touched.push(read.partition);
+                        self.touch(read.partition);
                     }
                 }
                 // An error ends the request, so that it is met once.
                 Err(_) => counters.fetch_requests_failed += 1,
             }
-            outcomes.push(outcome);
+            errand.outcomes.push(outcome);
         }
-        touched.into_iter().for_each(|id| self.note_touched(id));
-        outcomes
     }
 
     pub fn find_offset(
@@ -171,18 +171,4 @@ impl State {
     ) -> Result<EpochEnd, EpochError> {
         self.slots.get(&id).map_or(Err(EpochError::NotLeader), |slot| slot.partition.epoch_end(epoch, leader_epoch))
     }
-}
-
-fn produce_one(
-    slot: &mut Slot,
-    batch: ValidBatch,
-    acks: Acks,
-    ticket: partition::Ticket,
-    now: TimestampMs,
-    effects: &mut Effects,
-) -> Option<ProduceResult> {
-    if slot.dir.is_full() {
-        return Some(Err(ProduceError::NoSpace));
-    }
-    slot.partition.produce(batch, acks, ticket, now, effects)
 }

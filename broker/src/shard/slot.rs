@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use partition::Partition;
+use partition::{Partition, Queue};
 use storage::RealDisk;
 
 use super::groups::Groups;
@@ -19,6 +19,8 @@ pub struct Slot {
     pub partition: Partition<RealDisk>,
     pub dir: Arc<LogDir>,
     pub counters: TopicSlot,
+    /// Batches to append at the end of this loop turn.
+    pub queue: Queue,
     /// Fetches that wait for bytes.
     waits: Vec<Arc<ProgressWait>>,
     sweep_at: usize,
@@ -39,6 +41,7 @@ impl Slot {
             partition,
             dir,
             counters,
+            queue: Queue::default(),
             waits: Vec::new(),
             sweep_at: SWEEP_AT,
             touched: false,

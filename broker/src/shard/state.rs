@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{PartitionId, TimestampMs};
-use partition::{Effects, Leadership};
+use partition::{Effects, Leadership, Queue, Ticket};
 use storage::{DiskError, Flushed, PurgeTask, RealDisk};
 use tokio::sync::{Notify, mpsc};
 
+use super::errand::Produce;
 use super::groups::Held;
 use super::handle::Message;
 use super::parked::Parked;
@@ -43,7 +44,20 @@ pub struct State {
     pub(super) slots: HashMap<PartitionId, Slot>,
     pub(super) parked: Parked,
     pub counters: ShardCounters,
-    effects: Effects,
+    /// Kept for its memory.
+    pub(super) effects: Effects,
+    /// Partitions with batches to append at the end of this loop turn.
+    pub(super) queued: Vec<PartitionId>,
+    /// Produce errands that came in this loop turn.
+    pub(super) turn_errands: Vec<usize>,
+    /// Notified by the first of them.
+    pub(super) turn_ends: Rc<Notify>,
+    /// Kept for its memory.
+    pub(super) spare_queues: Vec<Queue>,
+    /// Kept for its memory: the batches of the errand at hand.
+    pub(super) batches: Vec<Produce>,
+    /// Kept for its memory: ticket, bytes and records of each batch of the queue at hand.
+    pub(super) sizes: Vec<(Ticket, usize, i32)>,
     /// Partitions that something happened to since the last round of upkeep.
     pub(super) touched: Vec<PartitionId>,
     /// Files to remove, and when.
@@ -53,6 +67,8 @@ pub struct State {
     pub(super) next_group_ticket: u64,
     /// Group replies that wait for a write, by its ticket.
     pub(super) held: HashMap<u64, Held>,
+    /// When upkeep wakes by itself.
+    pub(super) upkeep_at: TimestampMs,
     /// Upkeep must look at its deadlines again.
     pub(super) wake_upkeep: Rc<Notify>,
     /// This shard's own mailbox, for what comes back from the disk pool.
@@ -67,11 +83,18 @@ impl State {
             parked: Parked::default(),
             counters: ShardCounters::default(),
             effects: Effects::default(),
+            queued: Vec::new(),
+            turn_errands: Vec::new(),
+            turn_ends: Rc::new(Notify::new()),
+            spare_queues: Vec::new(),
+            batches: Vec::new(),
+            sizes: Vec::new(),
             touched: Vec::new(),
             purges: Vec::new(),
             deadlines: BTreeSet::new(),
             next_group_ticket: GROUP_TICKET,
             held: HashMap::new(),
+            upkeep_at: TimestampMs(i64::MAX),
             wake_upkeep: Rc::new(Notify::new()),
             mailbox,
         }
@@ -152,6 +175,7 @@ impl State {
     }
 
     fn take(&mut self, id: PartitionId) -> Option<Slot> {
+        self.append_queued();
         self.stop_groups(id);
         let mut slot = self.slots.remove(&id)?;
         slot.wake_all();
@@ -161,6 +185,7 @@ impl State {
 
     /// Closes every partition in order; returns how many could not be.
     pub fn close(&mut self) -> usize {
+        self.append_queued();
         let ids: Vec<PartitionId> = self.slots.keys().copied().collect();
         let mut failed = 0;
         for id in ids {
@@ -252,7 +277,8 @@ impl State {
             let took = started.elapsed();
             let Some(mailbox) = mailbox.upgrade() else { return };
             // Fails where the shard has ended: nobody waits any more.
-            let _ = mailbox.blocking_send(Box::new(move |local| local.state().flushed(id, flushed, took)));
+            let done = Message::Call(Box::new(move |local| local.state().flushed(id, flushed, took)));
+            let _ = mailbox.blocking_send(done);
         });
     }
 

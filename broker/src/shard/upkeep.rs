@@ -1,4 +1,4 @@
-//! What a shard does when nobody asks: group deadlines to the millisecond, and a round of housekeeping now and then.
+//! What a shard does when nobody asks: deadlines of groups and produces to the millisecond, and a round of housekeeping now and then.
 
 use std::time::Duration;
 
@@ -29,13 +29,16 @@ pub(super) async fn run(local: Local) {
     let wake = local.state().wake_upkeep.clone();
     loop {
         let sleep_ms = {
-            let state = local.state();
+            let mut state = local.state();
             let now = state.now();
-            let group = state.deadlines.first().map(|(at, _)| *at - now);
+            let group = state.deadlines.first().map_or(i64::MAX, |(at, _)| *at - now);
+            let produce = state.parked.next_deadline().map_or(i64::MAX, |at| at - now);
             // Nothing touched: nothing to do before the next retention, group deadline or purge.
             let idle = state.touched.is_empty() && state.purges.is_empty();
             let round = if idle { next_retention - now } else { ROUND_MS };
-            group.unwrap_or(i64::MAX).min(round).clamp(0, SLEEP_MS_MAX)
+            let sleep_ms = group.min(produce).min(round).clamp(0, SLEEP_MS_MAX);
+            state.upkeep_at = now + sleep_ms;
+            sleep_ms
         };
         tokio::select! {
             () = wake.notified() => {}
@@ -43,6 +46,8 @@ pub(super) async fn run(local: Local) {
         }
         let mut state = local.state();
         let now = state.now();
+        state.upkeep_at = TimestampMs(i64::MAX);
+        state.counters.plain.produces_expired += state.parked.expire(now) as u64;
         state.group_deadlines(now);
         let checkpoint = now >= next_checkpoint;
         if checkpoint {
@@ -186,7 +191,7 @@ mod tests {
         let mut builder = BatchBuilder::new();
         builder.append(now, None, Some(b"v"), &[]);
         state.with(id, |slot, now, effects| {
-            slot.partition.produce(builder.finish(), Acks::All, Ticket(0), now, effects).unwrap().unwrap()
+            slot.partition.write(builder.finish(), Acks::All, Ticket(0), now, effects).unwrap().unwrap()
         });
         let due = state.slot(id).unwrap().partition.flush_due().unwrap();
         assert!(due >= now + 60_000);

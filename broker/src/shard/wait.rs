@@ -13,9 +13,14 @@ pub struct ProgressWait {
 }
 
 impl ProgressWait {
-    /// A wait for `missing` more bytes.
-    pub fn new(missing: i64) -> Arc<Self> {
-        Arc::new(Self { missing: AtomicI64::new(missing), woken: Notify::new() })
+    /// A wait for `missing` more bytes. The last one in `place` is used again where no slot holds it any more.
+    pub fn again(place: &mut Option<Arc<Self>>, missing: i64) -> &Arc<Self> {
+        let new = Self { missing: AtomicI64::new(missing), woken: Notify::new() };
+        match place.as_mut().and_then(Arc::get_mut) {
+            Some(last) => *last = new,
+            None => *place = Some(Arc::new(new)),
+        }
+        place.as_ref().expect("put there just now")
     }
 
     /// `bytes` became readable in a watched partition.

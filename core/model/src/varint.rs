@@ -2,8 +2,28 @@
 
 use crate::batch::BatchError;
 
-/// Reads a varint of at most 64 bits off the front of `bytes`.
+/// Reads a varint of at most 64 bits off the front of `bytes`. Most have one byte or two: those take no loop.
+#[inline]
 pub(crate) fn read(bytes: &mut &[u8]) -> Result<i64, BatchError> {
+    match **bytes {
+        [one, ref rest @ ..] if one < 0x80 => {
+            *bytes = rest;
+            Ok(unfold(u64::from(one)))
+        }
+        [one, two, ref rest @ ..] if two < 0x80 => {
+            *bytes = rest;
+            Ok(unfold(u64::from(one & 0x7f) | u64::from(two) << 7))
+        }
+        _ => read_long(bytes),
+    }
+}
+
+/// Small negative numbers are small, too.
+fn unfold(value: u64) -> i64 {
+    (value >> 1) as i64 ^ -((value & 1) as i64)
+}
+
+fn read_long(bytes: &mut &[u8]) -> Result<i64, BatchError> {
     let mut value = 0u64;
     for (at, byte) in bytes.iter().enumerate() {
         if at == 9 && *byte > 1 {
@@ -12,7 +32,7 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Result<i64, BatchError> {
         value |= u64::from(byte & 0x7f) << (7 * at);
         if byte & 0x80 == 0 {
             *bytes = &bytes[at + 1..];
-            return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+            return Ok(unfold(value));
         }
         if at == 9 {
             break;
@@ -22,6 +42,7 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Result<i64, BatchError> {
 }
 
 /// Reads a varint that must fit 32 bits.
+#[inline]
 pub(crate) fn read_i32(bytes: &mut &[u8]) -> Result<i32, BatchError> {
     i32::try_from(read(bytes)?).map_err(|_| BatchError::Malformed("a number does not fit 32 bits"))
 }

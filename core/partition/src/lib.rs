@@ -27,5 +27,5 @@ pub use effects::{Effects, Ticket};
 pub use fetch::{Diverging, FetchError, FetchSpec, Fetched, Isolation};
 pub use offsets::{FoundOffset, OffsetError, OffsetSpec};
 pub use partition::Partition;
-pub use produce::{Acks, ProduceError, ProduceResult, Produced};
+pub use produce::{Acks, ProduceError, ProduceResult, Produced, Queue};
 pub use replica::{EpochError, Leadership};

@@ -62,31 +62,100 @@ pub enum ProduceError {
     Storage(String),
 }
 
-impl<D: Disk> Partition<D> {
-    /// Appends a client's batch: checks it against the topic's settings, gives it offsets and the leader's epoch.
-    ///
-    /// `None` where the acknowledgement has to wait: it comes in some later [`Effects::completions`] under `ticket`.
-    pub fn produce(
-        &mut self,
-        mut batch: ValidBatch,
-        acks: Acks,
-        ticket: Ticket,
-        now: TimestampMs,
-        effects: &mut Effects,
-    ) -> Option<ProduceResult> {
-        if !self.replica.leads() {
-            return Some(Err(ProduceError::NotLeader));
-        }
-        if acks == Acks::All && !self.enough_in_sync() {
-            return Some(Err(ProduceError::NotEnoughReplicas));
-        }
-        if let Err(error) = checks::admit(&self.config, &mut batch, now) {
-            return Some(Err(error));
-        }
-        self.write(batch, acks, ticket, now, effects)
+/// Batches of clients that wait to be appended to one partition, in the order they came in. Emptied by
+/// [`Partition::produce`] and kept for its memory.
+#[derive(Debug, Default)]
+pub struct Queue {
+    batches: Vec<ValidBatch>,
+    /// One for each batch.
+    asked: Vec<Asked>,
+}
+
+/// What the sender of a batch wants to hear, and under which name.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    acks: Acks,
+    ticket: Ticket,
+}
+
+impl Queue {
+    pub fn push(&mut self, batch: ValidBatch, acks: Acks, ticket: Ticket) {
+        self.batches.push(batch);
+        self.asked.push(Asked { acks, ticket });
     }
 
-    /// Appends a batch of the broker's own, to which the topic's settings do not apply.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// The batches with their tickets.
+    pub fn iter(&self) -> impl Iterator<Item = (&ValidBatch, Ticket)> {
+        self.batches.iter().zip(self.asked.iter().map(|asked| asked.ticket))
+    }
+
+    /// Gives every batch back with an error.
+    pub fn refuse(&mut self, error: impl Fn() -> ProduceError, effects: &mut Effects) {
+        self.batches.clear();
+        effects.completions.extend(self.asked.drain(..).map(|asked| (asked.ticket, Err(error()))));
+    }
+
+    /// Gives those back that `admit` refuses.
+    fn retain(
+        &mut self,
+        mut admit: impl FnMut(&mut ValidBatch, Acks) -> Result<(), ProduceError>,
+        effects: &mut Effects,
+    ) {
+        let mut at = 0;
+        while at < self.batches.len() {
+            match admit(&mut self.batches[at], self.asked[at].acks) {
+                Ok(()) => at += 1,
+                Err(error) => {
+                    self.batches.remove(at);
+                    effects.completions.push((self.asked.remove(at).ticket, Err(error)));
+                }
+            }
+        }
+    }
+}
+
+impl<D: Disk> Partition<D> {
+    /// Appends clients' batches, all in one write where they go to one segment: checks each against the topic's
+    /// settings, gives it offsets and the leader's epoch.
+    ///
+    /// Each ticket comes back once: in this call's [`Effects::completions`], or in those of a later one where its
+    /// acknowledgement has to wait.
+    pub fn produce(&mut self, queue: &mut Queue, now: TimestampMs, effects: &mut Effects) {
+        if !self.replica.leads() {
+            queue.refuse(|| ProduceError::NotLeader, effects);
+            return;
+        }
+        let enough = self.enough_in_sync();
+        let config = &self.config;
+        queue.retain(
+            |batch, acks| match acks {
+                Acks::All if !enough => Err(ProduceError::NotEnoughReplicas),
+                _ => checks::admit(config, batch, now),
+            },
+            effects,
+        );
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        match self.append(&mut queue.batches, &mut outcomes, now, effects) {
+            Ok(log_append_time) => {
+                for (outcome, asked) in outcomes.drain(..).zip(&queue.asked) {
+                    if let Some(result) = self.settle(outcome, log_append_time, asked) {
+                        effects.completions.push((asked.ticket, result));
+                    }
+                }
+            }
+            Err(error) => queue.refuse(|| error.clone(), effects),
+        }
+        self.outcomes = outcomes;
+        queue.batches.clear();
+        queue.asked.clear();
+    }
+
+    /// Appends a batch of the broker's own, to which the topic's settings do not apply. `None` where the
+    /// acknowledgement has to wait: it comes in some later [`Effects::completions`] under `ticket`.
     pub fn write(
         &mut self,
         mut batch: ValidBatch,
@@ -98,29 +167,59 @@ impl<D: Disk> Partition<D> {
         if !self.replica.leads() {
             return Some(Err(ProduceError::NotLeader));
         }
-        let before = self.log.size_bytes();
-        let epoch: LeaderEpoch = self.replica.leadership().epoch;
         let mut outcomes = std::mem::take(&mut self.outcomes);
-        let appended = self.log.append_as_leader(std::slice::from_mut(&mut batch), epoch, now, &mut outcomes);
+        let appended = self.append(std::slice::from_mut(&mut batch), &mut outcomes, now, effects);
         let outcome = outcomes.pop();
         self.outcomes = outcomes;
-        let appended = match appended {
-            Ok(appended) => appended,
-            Err(error) => return Some(Err(self.append_failed(error, effects))),
-        };
-        let (base_offset, last_offset, log_append_time) = match outcome {
-            Some(Outcome::Appended { first_offset, last_offset }) => {
-                (first_offset, last_offset, appended.log_append_time)
+        match (appended, outcome) {
+            (Ok(log_append_time), Some(outcome)) => self.settle(outcome, log_append_time, &Asked { acks, ticket }),
+            (Ok(_), None) => unreachable!("the log says of each batch what became of it"),
+            (Err(error), _) => Some(Err(error)),
+        }
+    }
+
+    /// Appends, and lets the high watermark follow. Gives the time that the records got, where they did; `outcomes`
+    /// has one entry for each batch then.
+    fn append(
+        &mut self,
+        batches: &mut [ValidBatch],
+        outcomes: &mut Vec<Outcome>,
+        now: TimestampMs,
+        effects: &mut Effects,
+    ) -> Result<Option<TimestampMs>, ProduceError> {
+        outcomes.clear();
+        if batches.is_empty() {
+            return Ok(None);
+        }
+        let before = self.log.size_bytes();
+        let epoch: LeaderEpoch = self.replica.leadership().epoch;
+        match self.log.append_as_leader(batches, epoch, now, outcomes) {
+            Ok(appended) => {
+                assert_eq!(outcomes.len(), batches.len(), "the log says of each batch what became of it");
+                self.appended_bytes += self.log.size_bytes() - before;
+                self.advance(now, effects);
+                Ok(appended.log_append_time)
             }
-            Some(Outcome::Duplicate(written)) => (written.first_offset(), written.last_offset, Some(written.timestamp)),
-            Some(Outcome::Refused(refusal)) => return Some(Err(refused(refusal))),
-            None => return Some(Err(ProduceError::Storage("the log did not say what became of the batch".to_owned()))),
+            Err(error) => Err(self.append_failed(error, effects)),
+        }
+    }
+
+    /// What the sender of an appended batch is told: `None` where it has to wait.
+    fn settle(
+        &mut self,
+        outcome: Outcome,
+        log_append_time: Option<TimestampMs>,
+        asked: &Asked,
+    ) -> Option<ProduceResult> {
+        let (base_offset, last_offset, log_append_time) = match outcome {
+            Outcome::Appended { first_offset, last_offset } => (first_offset, last_offset, log_append_time),
+            Outcome::Duplicate(written) => (written.first_offset(), written.last_offset, Some(written.timestamp)),
+            Outcome::Refused(refusal) => return Some(Err(refused(refusal))),
         };
-        let produced = Produced { base_offset, last_offset, log_append_time, log_start: self.log.offsets().start };
-        self.appended_bytes += self.log.size_bytes() - before;
-        self.advance(now, effects);
-        let waiting = Waiting { upto: last_offset + 1, ticket, produced };
-        match acks {
+        let log_start = self.log.offsets().start;
+        let produced = Produced { base_offset, last_offset, log_append_time, log_start };
+        let waiting = Waiting { upto: last_offset + 1, ticket: asked.ticket, produced };
+        match asked.acks {
             Acks::All if self.replica.high_watermark() < waiting.upto => self.parked.until_committed(waiting),
             Acks::Leader if self.counted < waiting.upto => self.parked.until_counted(waiting),
             _ => return Some(Ok(produced)),

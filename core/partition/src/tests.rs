@@ -44,7 +44,23 @@ fn synced_each_record() -> Config {
 }
 
 fn produce(partition: &mut Partition<SimDisk>, batch: ValidBatch) -> ProduceResult {
-    partition.produce(batch, Acks::All, Ticket(0), NOW, &mut Effects::default()).expect("acknowledged at once")
+    produce_one(partition, batch, Acks::All, 0, &mut Effects::default()).expect("acknowledged at once")
+}
+
+/// Appends one batch; `None` where its acknowledgement has to wait.
+fn produce_one(
+    partition: &mut Partition<SimDisk>,
+    batch: ValidBatch,
+    acks: Acks,
+    ticket: u64,
+    effects: &mut Effects,
+) -> Option<ProduceResult> {
+    let mut queue = Queue::default();
+    queue.push(batch, acks, Ticket(ticket));
+    partition.produce(&mut queue, NOW, effects);
+    assert!(queue.is_empty());
+    let at = effects.completions.iter().position(|(done, _)| *done == Ticket(ticket))?;
+    Some(effects.completions.remove(at).1)
 }
 
 fn fetch(partition: &mut Partition<SimDisk>, from: i64) -> Result<Fetched<SimDisk>, FetchError> {
@@ -62,7 +78,7 @@ fn fetch(partition: &mut Partition<SimDisk>, from: i64) -> Result<Fetched<SimDis
 fn a_lone_leader_acknowledges_at_once_and_consumers_read_it() {
     let mut partition = partition(Config::default());
     let mut effects = Effects::default();
-    let produced = partition.produce(batch(&["a", "b"]), Acks::All, Ticket(7), NOW, &mut effects).unwrap().unwrap();
+    let produced = produce_one(&mut partition, batch(&["a", "b"]), Acks::All, 7, &mut effects).unwrap().unwrap();
     assert_eq!((produced.base_offset, produced.last_offset), (Offset(0), Offset(1)));
     assert!(effects.readable_bytes > 0 && effects.completions.is_empty() && !effects.flush);
     let fetched = fetch(&mut partition, 0).unwrap();
@@ -73,11 +89,33 @@ fn a_lone_leader_acknowledges_at_once_and_consumers_read_it() {
 }
 
 #[test]
+fn batches_that_wait_together_are_judged_one_by_one_and_each_ticket_comes_back_once() {
+    let config = Config { message_bytes_max: 100, ..Config::default() };
+    let mut partition = partition(config);
+    let mut queue = Queue::default();
+    let long = "x".repeat(200);
+    for (ticket, value) in [(1, "a"), (2, long.as_str()), (3, "b"), (4, "c")] {
+        queue.push(batch(&[value]), Acks::All, Ticket(ticket));
+    }
+    let mut effects = Effects::default();
+    partition.produce(&mut queue, NOW, &mut effects);
+    effects.completions.sort_by_key(|(ticket, _)| *ticket);
+    let told: Vec<_> = effects
+        .completions
+        .iter()
+        .map(|(ticket, result)| (ticket.0, result.as_ref().ok().map(|produced| produced.base_offset.0)))
+        .collect();
+    assert_eq!(told, [(1, Some(0)), (2, None), (3, Some(1)), (4, Some(2))]);
+    assert!(matches!(effects.completions[1].1, Err(ProduceError::TooLarge { limit: 100, .. })));
+    assert_eq!(partition.offsets().end, Offset(3));
+}
+
+#[test]
 fn nothing_is_acknowledged_nor_read_before_the_sync_that_the_topic_wants() {
     let mut partition = partition(synced_each_record());
     let mut effects = Effects::default();
     for (ticket, acks) in [(1, Acks::All), (2, Acks::Leader)] {
-        assert_eq!(partition.produce(batch(&["a"]), acks, Ticket(ticket), NOW, &mut effects), None);
+        assert_eq!(produce_one(&mut partition, batch(&["a"]), acks, ticket, &mut effects), None);
     }
     assert!(effects.flush && effects.readable_bytes == 0);
     assert!(fetch(&mut partition, 0).unwrap().plan.is_empty());
@@ -85,7 +123,7 @@ fn nothing_is_acknowledged_nor_read_before_the_sync_that_the_topic_wants() {
     let task = partition.flush_task().expect("something to sync");
     assert!(partition.flush_task().is_none(), "one sync at a time");
     let mut effects = Effects::default();
-    assert_eq!(partition.produce(batch(&["c"]), Acks::All, Ticket(3), NOW, &mut effects), None);
+    assert_eq!(produce_one(&mut partition, batch(&["c"]), Acks::All, 3, &mut effects), None);
     assert!(!effects.flush, "the sync under way comes first");
     partition.flushed(task.run(), NOW, &mut effects).unwrap();
     let tickets: Vec<_> = effects.completions.iter().map(|(ticket, result)| (ticket.0, result.is_ok())).collect();
@@ -98,9 +136,9 @@ fn nothing_is_acknowledged_nor_read_before_the_sync_that_the_topic_wants() {
 fn flush_messages_counts_records_not_batches() {
     let mut partition = partition(Config { flush: FlushPolicy { messages: 3, ms: i64::MAX }, ..Config::default() });
     let mut effects = Effects::default();
-    assert!(partition.produce(batch(&["a", "b"]), Acks::All, Ticket(1), NOW, &mut effects).is_some());
+    assert!(produce_one(&mut partition, batch(&["a", "b"]), Acks::All, 1, &mut effects).is_some());
     assert!(!effects.flush);
-    assert!(partition.produce(batch(&["c"]), Acks::All, Ticket(2), NOW, &mut effects).is_none());
+    assert!(produce_one(&mut partition, batch(&["c"]), Acks::All, 2, &mut effects).is_none());
     assert!(effects.flush);
 }
 
@@ -122,12 +160,12 @@ fn a_failed_sync_fails_the_waiting_writes_and_the_partition_for_good() {
     let (mut partition, _) = opened.unwrap();
     let mut effects = Effects::default();
     partition.lead_by(alone(0), NOW, &mut effects);
-    assert_eq!(partition.produce(batch(&["a"]), Acks::All, Ticket(1), NOW, &mut effects), None);
+    assert_eq!(produce_one(&mut partition, batch(&["a"]), Acks::All, 1, &mut effects), None);
     let task = partition.flush_task().unwrap();
     disk.fail_syncs(1);
     assert!(partition.flushed(task.run(), NOW, &mut effects).is_err());
     assert!(matches!(effects.completions[..], [(Ticket(1), Err(ProduceError::Storage(_)))]));
-    let again = partition.produce(batch(&["b"]), Acks::All, Ticket(2), NOW, &mut effects);
+    let again = produce_one(&mut partition, batch(&["b"]), Acks::All, 2, &mut effects);
     assert!(matches!(again, Some(Err(ProduceError::Storage(_)))));
     assert!(partition.flush_task().is_none());
 }
@@ -152,12 +190,12 @@ fn a_retry_gets_the_first_answer_again() {
 fn a_deposed_leader_gives_waiting_writes_back_and_takes_no_more() {
     let mut partition = partition(synced_each_record());
     let mut effects = Effects::default();
-    assert_eq!(partition.produce(batch(&["a"]), Acks::All, Ticket(1), NOW, &mut effects), None);
+    assert_eq!(produce_one(&mut partition, batch(&["a"]), Acks::All, 1, &mut effects), None);
     partition.lead_by(Leadership { leader: Some(NodeId(2)), ..alone(1) }, NOW, &mut effects);
     assert_eq!(effects.completions, [(Ticket(1), Err(ProduceError::NotLeader))]);
     assert!(effects.wake_all);
     assert_eq!(
-        partition.produce(batch(&["b"]), Acks::Leader, Ticket(2), NOW, &mut effects),
+        produce_one(&mut partition, batch(&["b"]), Acks::Leader, 2, &mut effects),
         Some(Err(ProduceError::NotLeader))
     );
     assert!(matches!(fetch(&mut partition, 0), Err(FetchError::Epoch(EpochError::NotLeader))));
@@ -170,7 +208,7 @@ fn too_few_in_sync_replicas_refuse_acks_all_only() {
     partition.lead_by(Leadership { replicas: two, ..alone(1) }, NOW, &mut Effects::default());
     assert_eq!(produce(&mut partition, batch(&["a"])), Err(ProduceError::NotEnoughReplicas));
     let mut effects = Effects::default();
-    assert!(partition.produce(batch(&["a"]), Acks::Leader, Ticket(1), NOW, &mut effects).unwrap().is_ok());
+    assert!(produce_one(&mut partition, batch(&["a"]), Acks::Leader, 1, &mut effects).unwrap().is_ok());
 }
 
 #[test]
@@ -253,7 +291,7 @@ fn a_retry_is_answered_with_the_time_of_the_first_try() {
         builder.append(NOW + -9, None, Some(b"a"), &[]);
         builder.finish()
     };
-    let mut at = |now| partition.produce(sent(), Acks::Leader, Ticket(1), now, &mut Effects::default());
+    let mut at = |now| partition.write(sent(), Acks::Leader, Ticket(1), now, &mut Effects::default());
     assert_eq!(at(NOW).unwrap().unwrap().log_append_time, Some(NOW));
     assert_eq!(at(NOW + 50).unwrap().unwrap().log_append_time, Some(NOW));
 }

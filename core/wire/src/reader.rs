@@ -150,13 +150,9 @@ impl Reader {
         self.bytes(flex).map(Records::Bytes)
     }
 
-    /// An array whose elements take `min` bytes at least; `None` for null.
-    pub fn array_opt<T>(
-        &mut self,
-        flex: bool,
-        min: usize,
-        mut element: impl FnMut(&mut Self) -> Result<T, DecodeError>,
-    ) -> Result<Option<Vec<T>>, DecodeError> {
+    /// The count of an array whose elements take `min` bytes at least on the wire; `None` for null. What they take in
+    /// memory is taken off the budget.
+    fn count<T>(&mut self, flex: bool, min: usize) -> Result<Option<usize>, DecodeError> {
         let count = if flex { i64::from(self.varint()?) - 1 } else { i64::from(self.i32()?) };
         if count == -1 {
             return Ok(None);
@@ -167,6 +163,17 @@ impl Reader {
             return Err(DecodeError::CountBeyondBytes { count, left: self.left() });
         }
         self.take_budget(count * size_of::<T>())?;
+        Ok(Some(count))
+    }
+
+    /// An array whose elements take `min` bytes at least; `None` for null.
+    pub fn array_opt<T>(
+        &mut self,
+        flex: bool,
+        min: usize,
+        mut element: impl FnMut(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Option<Vec<T>>, DecodeError> {
+        let Some(count) = self.count::<T>(flex, min)? else { return Ok(None) };
         let mut elements = Vec::with_capacity(count);
         for _ in 0..count {
             elements.push(element(self)?);
@@ -181,6 +188,26 @@ impl Reader {
         element: impl FnMut(&mut Self) -> Result<T, DecodeError>,
     ) -> Result<Vec<T>, DecodeError> {
         self.array_opt(flex, min, element)?.ok_or(DecodeError::Null)
+    }
+
+    /// An array that takes the place of `elements`, and their memory: `element` replaces one that is there.
+    pub fn array_into<T: Default>(
+        &mut self,
+        flex: bool,
+        min: usize,
+        elements: &mut Vec<T>,
+        mut element: impl FnMut(&mut Self, &mut T) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        let count = self.count::<T>(flex, min)?.ok_or(DecodeError::Null)?;
+        elements.truncate(count);
+        elements.reserve_exact(count - elements.len());
+        for at in 0..count {
+            if at == elements.len() {
+                elements.push(T::default());
+            }
+            element(self, &mut elements[at])?;
+        }
+        Ok(())
     }
 
     fn take_budget(&mut self, bytes: usize) -> Result<(), DecodeError> {

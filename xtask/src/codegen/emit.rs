@@ -2,6 +2,8 @@
 
 mod errors;
 
+mod decode;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -16,6 +18,10 @@ struct Struct<'a> {
     fields: &'a [Field],
     valid: Versions,
 }
+
+/// Requests that come by the thousand each second: they are decoded into the structs, and so the memory, of the one
+/// before.
+const DECODED_IN_PLACE: [&str; 2] = ["ProduceRequest", "FetchRequest"];
 
 /// What the text of one message depends on.
 struct Context<'a> {
@@ -135,6 +141,10 @@ fn collect<'a>(context: &Context<'_>, fields: &'a [Field], valid: Versions, stru
 }
 
 impl Context<'_> {
+    fn decoded_in_place(&self) -> bool {
+        DECODED_IN_PLACE.contains(&self.message.name.as_str())
+    }
+
     fn rust_name(&self, name: &str) -> String {
         self.renamed.get(name).cloned().unwrap_or_else(|| name.to_owned())
     }
@@ -299,121 +309,39 @@ fn write_struct(out: &mut String, context: &Context<'_>, one: &Struct<'_>) -> an
         When::Never => "let flex = false;".to_owned(),
         When::If(test) => format!("let flex = {test};"),
     };
-    let decode = decode_body(context, one, has_tags)?;
-    let encode = encode_body(context, one, has_tags)?;
-    for (head, body) in [
-        ("decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError>", decode),
-        ("encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError>", encode),
-    ] {
+    let encode = (
+        "encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError>",
+        encode_body(context, one, has_tags)?,
+    );
+    let mut functions = Vec::new();
+    if context.decoded_in_place() {
+        writeln!(
+            out,
+            "pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {{\n\
+            let mut message = Self::default();\nmessage.decode_into(r, version)?;\nOk(message)\n}}\n\n\
+            /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced."
+        )?;
+        let head = "decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError>";
+        functions.push((head, decode::into_body(context, one, has_tags)?));
+    } else {
+        let head = "decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError>";
+        functions.push((head, decode::body(context, one, has_tags)?));
+    }
+    functions.push(encode);
+    for (head, body) in functions {
         let flex = if names(&body, "flex") { flex.as_str() } else { "" };
         let whole = format!("{flex}\n{body}");
         // Every function has one shape, whether it looks at everything it is given or not.
         let whole_but_fields = whole.replace("version: version_field", "");
         let head =
             if names(&whole_but_fields, "version") { head.to_owned() } else { head.replace("version:", "_version:") };
-        let head = if names(&body, "r") { head } else { head.replace("(r:", "(_r:") };
+        let head = if names(&body, "r") { head } else { head.replace("r: &mut R", "_r: &mut R") };
         let head = if names(&body, "w") { head } else { head.replace("w: &mut", "_w: &mut") };
         writeln!(out, "pub fn {head} {{\n{whole}\n}}\n")?;
     }
     out.push_str(&errors::function(context, one));
     writeln!(out, "}}\n")?;
     Ok(())
-}
-
-/// The variable that a field is read into: its name, unless that is a parameter's.
-fn local(field: &Field) -> String {
-    match snake(&field.name) {
-        name if name == "version" || name == "r" => format!("{name}_field"),
-        name => name,
-    }
-}
-
-fn decode_body(context: &Context<'_>, one: &Struct<'_>, has_tags: bool) -> anyhow::Result<String> {
-    let mut body = String::new();
-    let mut arms = String::new();
-    for field in one.fields {
-        let place = local(field);
-        let option = Context::is_option(field, one.valid);
-        let default = default_of(field, option)?;
-        let read = read(context, field, one.valid)?;
-        if let Some(tagged) = field.tagged {
-            let ty = context.rust_type(field, one.valid);
-            writeln!(body, "let mut {place}: {ty} = {default};")?;
-            let guard = match when(Some(tagged), one.valid) {
-                When::Always => String::new(),
-                When::Never => continue,
-                // Within a flexible message nothing below the first flexible version gets here.
-                When::If(test) => format!(" if {test}"),
-            };
-            writeln!(arms, "{}{guard} => {place} = {read},", field.tag)?;
-            continue;
-        }
-        match when(Some(field.versions), one.valid) {
-            When::Always => writeln!(body, "let {place} = {read};")?,
-            When::Never => writeln!(body, "let {place} = {default};")?,
-            When::If(test) => writeln!(body, "let {place} = if {test} {{ {read} }} else {{ {default} }};")?,
-        }
-    }
-    if has_tags {
-        let handler = if arms.is_empty() {
-            "|_, _| Ok(false)".to_owned()
-        } else {
-            format!("|tag, r| {{ match tag {{ {arms} _ => return Ok(false) }} Ok(true) }}")
-        };
-        let always = matches!(when(context.message.flexible, one.valid), When::Always);
-        if always {
-            writeln!(body, "let unknown_tags = r.tags({handler})?;")?;
-        } else {
-            writeln!(body, "let unknown_tags = if flex {{ r.tags({handler})? }} else {{ Tags::default() }};")?;
-        }
-    }
-    let shorthand = |field: &Field| match (snake(&field.name), local(field)) {
-        (name, local) if name == local => name,
-        (name, local) => format!("{name}: {local}"),
-    };
-    let mut names: Vec<_> = one.fields.iter().map(shorthand).collect();
-    if has_tags {
-        names.push("unknown_tags".into());
-    }
-    write!(body, "Ok(Self {{ {} }})", names.join(", "))?;
-    Ok(body)
-}
-
-/// An expression that reads a field.
-fn read(context: &Context<'_>, field: &Field, valid: Versions) -> anyhow::Result<String> {
-    let flex = if field.never_flexible { "false" } else { "flex" };
-    let here = field.versions.intersect(valid).unwrap_or(valid);
-    let nullable = when(field.nullable, here);
-    let (plain, null) = match &field.ty {
-        Type::String => (format!("r.string({flex})?"), format!("r.string_opt({flex})?")),
-        Type::Bytes => (format!("r.bytes({flex})?"), format!("r.bytes_opt({flex})?")),
-        Type::Records => (format!("r.records({flex})?"), format!("r.records_opt({flex})?")),
-        Type::Array(element) => {
-            let min = context.min_bytes(element, &field.fields, here);
-            let one = match &**element {
-                Type::String => format!("|r| r.string({flex})"),
-                Type::Struct(name) => format!("|r| {}::decode(r, version)", context.rust_name(name)),
-                Type::Array(_) | Type::Bytes | Type::Records => bail!("an array of {element:?}"),
-                number => format!("Reader::{}", method(number)?),
-            };
-            (format!("r.array({flex}, {min}, {one})?"), format!("r.array_opt({flex}, {min}, {one})?"))
-        }
-        Type::Struct(name) => {
-            let decode = format!("{}::decode(r, version)?", context.rust_name(name));
-            // A tagged struct says by 0 and 1 what others say by -1 and 1.
-            let absent = if field.tagged.is_some() { 0 } else { -1 };
-            let null = format!("if r.present({absent})? {{ Some({decode}) }} else {{ None }}");
-            (decode, null)
-        }
-        number => (format!("r.{}()?", method(number)?), String::new()),
-    };
-    let option = Context::is_option(field, valid);
-    Ok(match (nullable, option) {
-        (When::Never, false) => plain,
-        (When::Never, true) => format!("Some({plain})"),
-        (When::Always, _) => null,
-        (When::If(test), _) => format!("if {test} {{ {null} }} else {{ Some({plain}) }}"),
-    })
 }
 
 fn method(ty: &Type) -> anyhow::Result<&'static str> {

@@ -43,25 +43,55 @@ impl Default for FetchRequest {
 
 impl FetchRequest {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 12;
-        let mut cluster_id: Option<Str> = None;
-        let replica_id = if version <= 14 { r.i32()? } else { -1 };
-        let mut replica_state: ReplicaState = Default::default();
-        let max_wait_ms = r.i32()?;
-        let min_bytes = r.i32()?;
-        let max_bytes = r.i32()?;
-        let isolation_level = r.i8()?;
-        let session_id = if version >= 7 { r.i32()? } else { 0 };
-        let session_epoch = if version >= 7 { r.i32()? } else { -1 };
-        let topics = r.array(flex, 1, |r| FetchTopic::decode(r, version))?;
-        let forgotten_topics_data =
-            if version >= 7 { r.array(flex, 1, |r| ForgottenTopic::decode(r, version))? } else { Vec::new() };
-        let rack_id = if version >= 11 { r.string(flex)? } else { Str::default() };
-        let unknown_tags = if flex {
+        self.cluster_id = None;
+        if version <= 14 {
+            self.replica_id = r.i32()?;
+        } else {
+            self.replica_id = -1;
+        }
+        self.replica_state = Default::default();
+        self.max_wait_ms = r.i32()?;
+        self.min_bytes = r.i32()?;
+        self.max_bytes = r.i32()?;
+        self.isolation_level = r.i8()?;
+        if version >= 7 {
+            self.session_id = r.i32()?;
+        } else {
+            self.session_id = 0;
+        }
+        if version >= 7 {
+            self.session_epoch = r.i32()?;
+        } else {
+            self.session_epoch = -1;
+        }
+        r.array_into(flex, 1, &mut self.topics, |r, element| element.decode_into(r, version))?;
+        if version >= 7 {
+            r.array_into(flex, 1, &mut self.forgotten_topics_data, |r, element| element.decode_into(r, version))?;
+        } else {
+            self.forgotten_topics_data.clear();
+        }
+        if version >= 11 {
+            self.rack_id = r.string(flex)?;
+        } else {
+            self.rack_id = Str::default();
+        }
+        self.unknown_tags = if flex {
             r.tags(|tag, r| {
                 match tag {
-                    0 if version >= 12 => cluster_id = r.string_opt(flex)?,
-                    1 if version >= 15 => replica_state = ReplicaState::decode(r, version)?,
+                    0 if version >= 12 => {
+                        self.cluster_id = r.string_opt(flex)?;
+                    }
+                    1 if version >= 15 => {
+                        self.replica_state = ReplicaState::decode(r, version)?;
+                    }
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -69,21 +99,7 @@ impl FetchRequest {
         } else {
             Tags::default()
         };
-        Ok(Self {
-            cluster_id,
-            replica_id,
-            replica_state,
-            max_wait_ms,
-            min_bytes,
-            max_bytes,
-            isolation_level,
-            session_id,
-            session_epoch,
-            topics,
-            forgotten_topics_data,
-            rack_id,
-            unknown_tags,
-        })
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
@@ -174,11 +190,18 @@ impl Default for ReplicaState {
 }
 
 impl ReplicaState {
-    pub fn decode(r: &mut Reader, _version: i16) -> Result<Self, DecodeError> {
-        let replica_id = r.i32()?;
-        let replica_epoch = r.i64()?;
-        let unknown_tags = r.tags(|_, _| Ok(false))?;
-        Ok(Self { replica_id, replica_epoch, unknown_tags })
+    pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, _version: i16) -> Result<(), DecodeError> {
+        self.replica_id = r.i32()?;
+        self.replica_epoch = r.i64()?;
+        self.unknown_tags = r.tags(|_, _| Ok(false))?;
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, _version: i16) -> Result<(), EncodeError> {
@@ -199,12 +222,27 @@ pub struct FetchTopic {
 
 impl FetchTopic {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 12;
-        let topic = if version <= 12 { r.string(flex)? } else { Str::default() };
-        let topic_id = if version >= 13 { r.uuid()? } else { [0; 16] };
-        let partitions = r.array(flex, 16, |r| FetchPartition::decode(r, version))?;
-        let unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
-        Ok(Self { topic, topic_id, partitions, unknown_tags })
+        if version <= 12 {
+            self.topic = r.string(flex)?;
+        } else {
+            self.topic = Str::default();
+        }
+        if version >= 13 {
+            self.topic_id = r.uuid()?;
+        } else {
+            self.topic_id = [0; 16];
+        }
+        r.array_into(flex, 16, &mut self.partitions, |r, element| element.decode_into(r, version))?;
+        self.unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
@@ -257,20 +295,43 @@ impl Default for FetchPartition {
 
 impl FetchPartition {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 12;
-        let partition = r.i32()?;
-        let current_leader_epoch = if version >= 9 { r.i32()? } else { -1 };
-        let fetch_offset = r.i64()?;
-        let last_fetched_epoch = if version >= 12 { r.i32()? } else { -1 };
-        let log_start_offset = if version >= 5 { r.i64()? } else { -1 };
-        let partition_max_bytes = r.i32()?;
-        let mut replica_directory_id: [u8; 16] = [0; 16];
-        let mut high_watermark: i64 = i64::MAX;
-        let unknown_tags = if flex {
+        self.partition = r.i32()?;
+        if version >= 9 {
+            self.current_leader_epoch = r.i32()?;
+        } else {
+            self.current_leader_epoch = -1;
+        }
+        self.fetch_offset = r.i64()?;
+        if version >= 12 {
+            self.last_fetched_epoch = r.i32()?;
+        } else {
+            self.last_fetched_epoch = -1;
+        }
+        if version >= 5 {
+            self.log_start_offset = r.i64()?;
+        } else {
+            self.log_start_offset = -1;
+        }
+        self.partition_max_bytes = r.i32()?;
+        self.replica_directory_id = [0; 16];
+        self.high_watermark = i64::MAX;
+        self.unknown_tags = if flex {
             r.tags(|tag, r| {
                 match tag {
-                    0 if version >= 17 => replica_directory_id = r.uuid()?,
-                    1 if version >= 18 => high_watermark = r.i64()?,
+                    0 if version >= 17 => {
+                        self.replica_directory_id = r.uuid()?;
+                    }
+                    1 if version >= 18 => {
+                        self.high_watermark = r.i64()?;
+                    }
                     _ => return Ok(false),
                 }
                 Ok(true)
@@ -278,17 +339,7 @@ impl FetchPartition {
         } else {
             Tags::default()
         };
-        Ok(Self {
-            partition,
-            current_leader_epoch,
-            fetch_offset,
-            last_fetched_epoch,
-            log_start_offset,
-            partition_max_bytes,
-            replica_directory_id,
-            high_watermark,
-            unknown_tags,
-        })
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
@@ -339,12 +390,30 @@ pub struct ForgottenTopic {
 
 impl ForgottenTopic {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 12;
-        let topic = if version <= 12 { r.string(flex)? } else { Str::default() };
-        let topic_id = if version >= 13 { r.uuid()? } else { [0; 16] };
-        let partitions = r.array(flex, 4, Reader::i32)?;
-        let unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
-        Ok(Self { topic, topic_id, partitions, unknown_tags })
+        if version <= 12 {
+            self.topic = r.string(flex)?;
+        } else {
+            self.topic = Str::default();
+        }
+        if version >= 13 {
+            self.topic_id = r.uuid()?;
+        } else {
+            self.topic_id = [0; 16];
+        }
+        r.array_into(flex, 4, &mut self.partitions, |r, element| {
+            *element = r.i32()?;
+            Ok(())
+        })?;
+        self.unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {

@@ -15,13 +15,20 @@ pub struct ProduceRequest {
 
 impl ProduceRequest {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 9;
-        let transactional_id = r.string_opt(flex)?;
-        let acks = r.i16()?;
-        let timeout_ms = r.i32()?;
-        let topic_data = r.array(flex, 1, |r| TopicProduceData::decode(r, version))?;
-        let unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
-        Ok(Self { transactional_id, acks, timeout_ms, topic_data, unknown_tags })
+        self.transactional_id = r.string_opt(flex)?;
+        self.acks = r.i16()?;
+        self.timeout_ms = r.i32()?;
+        r.array_into(flex, 1, &mut self.topic_data, |r, element| element.decode_into(r, version))?;
+        self.unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
@@ -67,12 +74,27 @@ pub struct TopicProduceData {
 
 impl TopicProduceData {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 9;
-        let name = if version <= 12 { r.string(flex)? } else { Str::default() };
-        let topic_id = if version >= 13 { r.uuid()? } else { [0; 16] };
-        let partition_data = r.array(flex, 5, |r| PartitionProduceData::decode(r, version))?;
-        let unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
-        Ok(Self { name, topic_id, partition_data, unknown_tags })
+        if version <= 12 {
+            self.name = r.string(flex)?;
+        } else {
+            self.name = Str::default();
+        }
+        if version >= 13 {
+            self.topic_id = r.uuid()?;
+        } else {
+            self.topic_id = [0; 16];
+        }
+        r.array_into(flex, 5, &mut self.partition_data, |r, element| element.decode_into(r, version))?;
+        self.unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
@@ -103,11 +125,18 @@ pub struct PartitionProduceData {
 
 impl PartitionProduceData {
     pub fn decode(r: &mut Reader, version: i16) -> Result<Self, DecodeError> {
+        let mut message = Self::default();
+        message.decode_into(r, version)?;
+        Ok(message)
+    }
+
+    /// Replaces what is here, and uses its memory. After a failure any part of it may be replaced.
+    pub fn decode_into(&mut self, r: &mut Reader, version: i16) -> Result<(), DecodeError> {
         let flex = version >= 9;
-        let index = r.i32()?;
-        let records = r.records_opt(flex)?;
-        let unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
-        Ok(Self { index, records, unknown_tags })
+        self.index = r.i32()?;
+        self.records = r.records_opt(flex)?;
+        self.unknown_tags = if flex { r.tags(|_, _| Ok(false))? } else { Tags::default() };
+        Ok(())
     }
 
     pub fn encode(&self, w: &mut Writer, version: i16) -> Result<(), EncodeError> {
