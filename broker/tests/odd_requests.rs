@@ -17,6 +17,7 @@ use wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, Lis
 use wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
 use wire::messages::offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use wire::messages::offset_delete::{OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
+use wire::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 
 fn started() -> (Broker, Client) {
     let broker = Broker::start(&[("offsets.topic.num.partitions", "1")]);
@@ -96,7 +97,7 @@ fn a_partition_named_twice_has_no_offsets() {
 }
 
 #[test]
-fn a_commit_by_no_topic_id_names_no_topic() {
+fn no_topic_id_names_no_topic() {
     let (_broker, mut client) = started();
     let partitions = vec![OffsetCommitRequestPartition { committed_leader_epoch: -1, ..Default::default() }];
     let request = OffsetCommitRequest {
@@ -107,6 +108,10 @@ fn a_commit_by_no_topic_id_names_no_topic() {
     };
     let answer = client.ask(10, &request);
     assert_eq!(answer.topics[0].partitions[0].error_code, ErrorCode::UnknownTopicId.code());
+    let topics = vec![OffsetFetchRequestTopics { partition_indexes: vec![0], ..Default::default() }];
+    let groups = vec![OffsetFetchRequestGroup { group_id: "g".into(), topics: Some(topics), ..Default::default() }];
+    let answer = client.ask(10, &OffsetFetchRequest { groups, ..Default::default() });
+    assert_eq!(answer.groups[0].topics[0].partitions[0].error_code, ErrorCode::UnknownTopicId.code());
 }
 
 #[test]

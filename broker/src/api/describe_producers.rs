@@ -1,7 +1,7 @@
 //! DescribeProducers (61): what partitions remember of their producers, to find transactions that hang. KIP-664.
 
 use metadata::{Image, topic_name};
-use model::{PartitionId, TopicId};
+use model::PartitionId;
 use wire::ErrorCode;
 use wire::messages::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState, TopicResponse,
@@ -53,7 +53,7 @@ fn find(image: &Image, topic: &str, index: i32) -> Result<PartitionId, (ErrorCod
         return Err((error.to_code(), Some(error.message().to_owned())));
     }
     let unhosted = |code| (code, Some("This server does not host this topic-partition.".to_owned()));
-    let topic = topics::find(image, topic, TopicId::ZERO.0).map_err(unhosted)?;
+    let topic = topics::by_name(image, topic).map_err(unhosted)?;
     topics::of(topic, index).map_err(|code| (code, None))
 }
 

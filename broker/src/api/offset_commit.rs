@@ -1,7 +1,7 @@
 //! OffsetCommit (8): where a group has come to.
 
 use coordinator::message::{self, CommitPartition, CommitTopic};
-use model::{LeaderEpoch, Offset, TopicId};
+use model::{LeaderEpoch, Offset};
 use wire::ErrorCode;
 use wire::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse, OffsetCommitResponsePartition,
@@ -31,11 +31,8 @@ pub async fn handle(
     let mut parts = Vec::with_capacity(request.topics.len());
     let mut commit_topics = Vec::new();
     for topic in &request.topics {
-        let known = match version {
-            10.. if topic.topic_id == TopicId::ZERO.0 => Err(ErrorCode::UnknownTopicId),
-            10.. => topics::find(&image, "", topic.topic_id),
-            _ => topics::find(&image, &topic.name, TopicId::ZERO.0),
-        };
+        let known =
+            if version >= 10 { topics::by_id(&image, topic.topic_id) } else { topics::by_name(&image, &topic.name) };
         let mut answer =
             OffsetCommitResponseTopic { name: topic.name.clone(), topic_id: topic.topic_id, ..Default::default() };
         let mut sent = Vec::new();

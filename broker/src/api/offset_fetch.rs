@@ -91,7 +91,7 @@ async fn one(
         let mut known = Vec::with_capacity(topics.len());
         for topic in topics {
             if by_id {
-                match topics::find(&image, "", topic.topic_id) {
+                match topics::by_id(&image, topic.topic_id) {
                     Ok(found) => known.push(FetchTopic {
                         name: found.name.to_string(),
                         topic_id: found.id,

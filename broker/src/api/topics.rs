@@ -4,19 +4,19 @@ use metadata::{Image, TopicImage};
 use model::{PartitionId, TopicId};
 use wire::ErrorCode;
 
-/// The topic that a request names: by `id` where that is not zero (later versions of many APIs), else by `name`.
-pub fn find<'a>(image: &'a Image, name: &str, id: [u8; 16]) -> Result<&'a TopicImage, ErrorCode> {
-    let id = TopicId(id);
-    if id == TopicId::ZERO {
-        image.topic_by_name(name).map(|topic| &**topic).ok_or(ErrorCode::UnknownTopicOrPartition)
-    } else {
-        image.topic_by_id(id).map(|topic| &**topic).ok_or(ErrorCode::UnknownTopicId)
-    }
+/// The topic called `name`.
+pub fn by_name<'a>(image: &'a Image, name: &str) -> Result<&'a TopicImage, ErrorCode> {
+    image.topic_by_name(name).map(|topic| &**topic).ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// The topic with this id, as later versions of many APIs name it. No topic has the id of zeros.
+pub fn by_id(image: &Image, id: [u8; 16]) -> Result<&TopicImage, ErrorCode> {
+    image.topic_by_id(TopicId(id)).map(|topic| &**topic).ok_or(ErrorCode::UnknownTopicId)
 }
 
 /// Partition `index` of the topic called `name`.
 pub fn partition(image: &Image, name: &str, index: i32) -> Result<PartitionId, ErrorCode> {
-    let topic = find(image, name, TopicId::ZERO.0)?;
+    let topic = by_name(image, name)?;
     of(topic, index)
 }
 

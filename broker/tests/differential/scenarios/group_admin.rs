@@ -166,6 +166,7 @@ pub fn fetches(side: &mut Side) {
         ask("two topics", &group, Some(&[(&topic, &[2]), (&other, &[0])]));
         ask("unknown ones", &group, Some(&[(&topic, &[9, -1]), (&missing, &[0])]));
         ask("a partition twice", &group, Some(&[(&topic, &[0, 0])]));
+        ask("a topic of no id", &group, Some(&[(&(topic.0.clone(), [0; 16]), &[0])]));
         ask("a topic twice", &group, Some(&[(&topic, &[0]), (&topic, &[2])]));
         ask("no partition", &group, Some(&[(&topic, &[])]));
         ask("no topic", &group, Some(&[]));

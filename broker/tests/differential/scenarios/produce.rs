@@ -316,6 +316,15 @@ pub fn sizes(side: &mut Side) {
         side.topic("recompressed", 1, &[("max.message.bytes", "1000"), ("compression.type", "uncompressed")]);
     send(side, &compressed, "5000 bytes that must be inflated", &of(5000).packed(Codec::Gzip).bytes());
     log(side, &small);
+    let inflated = side.topic("inflated", 1, &[("max.decompressed.message.bytes", "200")]);
+    for codec in CODECS {
+        for sizes in [&[100, 100, 100][..], &[190], &[191], &[192], &[193], &[194], &[100, 300]] {
+            let records: Vec<Rec> = (0..).zip(sizes).map(|(at, size)| rec(at, &"x".repeat(*size))).collect();
+            let step = format!("records of {sizes:?}, {}", called(codec));
+            send(side, &inflated, &step, &raw_of(&records).packed(codec).bytes());
+        }
+    }
+    log(side, &inflated);
 }
 
 /// The sequences of idempotent producers. Every case has a producer of its own.
