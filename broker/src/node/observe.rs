@@ -5,11 +5,13 @@ mod lag;
 mod pulse;
 mod shards;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use model::{NodeId, TimestampMs};
+use metadata::Image;
+use model::{NodeId, TimestampMs, TopicId};
 
 use self::lag::Lag;
 use self::pulse::Pulse;
@@ -22,6 +24,7 @@ use crate::log_dir::LogDir;
 use crate::net::Budget;
 use crate::quorum::SingleVoter;
 use crate::replication::Images;
+use crate::replication::reconciler::placed_on;
 use crate::replication::recovery::Progress;
 use crate::shard::Handle;
 use crate::shutdown::Shutdown;
@@ -93,12 +96,13 @@ impl Observer {
 
     async fn gather(&self) -> Scrape {
         let parts = &self.parts;
+        // Before the shards are asked: once it is running, they have all their partitions.
+        let state = self.state();
+        let image = parts.images.current();
         let Observed { shards, partitions, mut groups } = shards::observe(&parts.shards, self.node).await;
         self.lag.fill(&mut groups, &partitions, parts).await;
-        let state = self.state();
         // While logs are being opened or closed, those that are not here are not missing.
-        let (controller, placed_here) = self.controller(&partitions, state == RUNNING);
-        let partitions_missing = if state == RUNNING { placed_here.saturating_sub(partitions.len() as u64) } else { 0 };
+        let partitions_missing = if state == RUNNING { self.missing(&image, &partitions) } else { 0 };
         let listeners = self.listeners.iter().enumerate();
         Scrape {
             at: parts.clock.now(),
@@ -119,17 +123,34 @@ impl Observer {
                 .map(|(at, name)| ListenerScrape { name: name.clone(), refused: parts.connections.refused(at) })
                 .collect(),
             shards,
+            controller: self.controller(&partitions, partitions_missing),
             partitions,
             groups,
-            controller,
             quorum: self.quorum(),
         }
     }
 
-    /// What the image says, and how many replicas it places here.
-    fn controller(&self, partitions: &[PartitionScrape], running: bool) -> (ControllerScrape, u64) {
+    /// Replicas that were placed here `before` the shards were asked, and still are, and that no shard has.
+    fn missing(&self, before: &Image, partitions: &[PartitionScrape]) -> u64 {
+        let here: HashSet<(TopicId, i32)> = partitions.iter().map(|one| (one.topic_id, one.index)).collect();
+        let now = self.parts.images.current();
+        let was_placed =
+            |topic: TopicId, index| before.topic_by_id(topic).is_some_and(|topic| topic.partition(index).is_some());
+        let placed = placed_on(&now, self.node).filter(|(topic, index, _)| was_placed(topic.id, *index));
+        placed.filter(|(topic, index, _)| !here.contains(&(topic.id, *index))).count() as u64
+    }
+
+    /// What the image says; what this node is to lead and cannot is offline as well.
+    fn controller(&self, partitions: &[PartitionScrape], missing: u64) -> ControllerScrape {
         let image = self.parts.images.current();
-        let mut scrape = ControllerScrape { active: true, ..ControllerScrape::default() };
+        let failed = partitions.iter().filter(|partition| partition.offline && partition.leader == self.node);
+        let mut scrape = ControllerScrape {
+            active: true,
+            topics: image.topic_count() as u64,
+            partitions: image.partition_count() as u64,
+            partitions_offline: failed.count() as u64 + missing,
+            ..ControllerScrape::default()
+        };
         for broker in image.brokers() {
             if broker.fenced {
                 scrape.brokers_fenced += 1;
@@ -137,24 +158,14 @@ impl Observer {
                 scrape.brokers_active += 1;
             }
         }
-        scrape.topics = image.topic_count() as u64;
-        scrape.partitions = image.partition_count() as u64;
-        let mut placed_here = 0;
         for topic in image.topics() {
             for (_, partition) in topic.partitions() {
-                placed_here += u64::from(partition.replicas.contains(&self.node));
                 scrape.partitions_offline += u64::from(partition.leader.is_none());
                 scrape.preferred_replica_imbalance +=
                     u64::from(partition.leader.is_some() && partition.leader != partition.replicas.first().copied());
             }
         }
-        if running {
-            // Those that the image lets this node lead, though it cannot.
-            let failed = partitions.iter().filter(|partition| partition.offline && partition.leader == self.node);
-            let missing = placed_here.saturating_sub(partitions.len() as u64);
-            scrape.partitions_offline += failed.count() as u64 + missing;
-        }
-        (scrape, placed_here)
+        scrape
     }
 
     fn quorum(&self) -> QuorumScrape {
