@@ -30,7 +30,7 @@ pub struct Network {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Threads {
-    /// `num.io.threads`: the shards, by default one per core.
+    /// `num.io.threads`: the shards, by default one for each core but one, which is left to the kernel and the disks.
     pub shards: usize,
     /// `background.threads`: the disk pool.
     pub disk: usize,
@@ -79,7 +79,7 @@ impl Threads {
     /// `cores` is what the machine lets this process use.
     pub(super) fn read(reader: &mut Reader<'_>, cores: usize) -> Result<Self, Error> {
         Ok(Self {
-            shards: reader.number("num.io.threads", cores.max(1), 1..=1024)?,
+            shards: reader.number("num.io.threads", cores.saturating_sub(1).max(1), 1..=1024)?,
             disk: reader.number("background.threads", 10, 1..=1024)?,
         })
     }
@@ -141,15 +141,15 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_shard_per_core_unless_written() {
-        let threads = |text: &str| {
+    fn there_is_a_shard_for_each_core_but_one_unless_written() {
+        let threads = |text: &str, cores| {
             let properties = Properties::parse(text).unwrap();
-            Threads::read(&mut Reader::new(&properties), 6).map(|threads| threads.shards).map_err(|e| e.to_string())
+            Threads::read(&mut Reader::new(&properties), cores).map(|threads| threads.shards).map_err(|e| e.to_string())
         };
-        assert_eq!(threads(""), Ok(6));
-        assert_eq!(threads("num.io.threads=3"), Ok(3));
+        assert_eq!([threads("", 6), threads("", 2), threads("", 1)], [Ok(5), Ok(1), Ok(1)]);
+        assert_eq!(threads("num.io.threads=3", 2), Ok(3));
         assert_eq!(
-            threads("num.io.threads=0").unwrap_err(),
+            threads("num.io.threads=0", 6).unwrap_err(),
             "num.io.threads=0 (line 1): must be a number from 1 to 1024"
         );
     }

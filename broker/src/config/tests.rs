@@ -76,7 +76,7 @@ fn kafkas_own_combined_mode_file_starts_a_node() {
 fn a_node_needs_only_its_id() {
     let config = parse("node.id=7").unwrap();
     assert_eq!(config.warnings, []);
-    assert_eq!(config.threads.shards, 4);
+    assert_eq!(config.threads.shards, 3);
     assert_eq!(config.topics.partitions, 1);
     assert!(config.topics.auto_create && config.topics.delete);
     assert_eq!(parse("broker.id=7").unwrap().node.id, NodeId(7));
