@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -18,13 +18,9 @@ use wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
-/// A broker that serves HTTP at `http`, with topic `t` of three partitions that hold a record each.
-fn prepared(dir: &Path, http: SocketAddr) -> Process {
-    let mut broker = Process::new(dir, &format!("milena.http.listener={http}"));
+/// A broker with topic `t` of three partitions that hold a record each.
+fn prepared(dir: &Path) -> Process {
+    let mut broker = Process::new(dir, "");
     broker.start();
     let mut client = support::Client::connect(broker.address()).unwrap();
     let topic = CreatableTopic { name: "t".into(), num_partitions: 3, replication_factor: 1, ..Default::default() };
@@ -56,8 +52,9 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 
 #[test]
 fn a_long_recovery_is_told_to_probes_and_to_the_log_until_it_is_over() {
-    let (dir, http) = (tempfile::tempdir().unwrap(), free_address());
-    let mut broker = prepared(dir.path(), http);
+    let dir = tempfile::tempdir().unwrap();
+    let mut broker = prepared(dir.path());
+    let http = broker.http();
     assert_eq!(
         get(http, "/health/startup").unwrap(),
         (200, "{\"recovered\":0,\"status\":\"ok\",\"total\":0}\n".into())
@@ -112,8 +109,9 @@ fn a_long_recovery_is_told_to_probes_and_to_the_log_until_it_is_over() {
 
 #[test]
 fn a_partition_that_cannot_be_opened_is_offline_and_the_others_are_served() {
-    let (dir, http) = (tempfile::tempdir().unwrap(), free_address());
-    let mut broker = prepared(dir.path(), http);
+    let dir = tempfile::tempdir().unwrap();
+    let mut broker = prepared(dir.path());
+    let http = broker.http();
     assert_eq!(broker.stop(), Some(0));
     let folder = dir.path().join("data/t-1");
     std::fs::rename(&folder, dir.path().join("elsewhere")).unwrap();

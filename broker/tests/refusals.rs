@@ -83,7 +83,7 @@ fn a_port_in_use_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut broker = with_data(dir.path(), "");
     let data = dir.path().join("data");
-    for (port, what) in [(broker.address().port(), "PLAINTEXT"), (broker.http_port(), "HTTP")] {
+    for (port, what) in [(broker.address().port(), "PLAINTEXT"), (broker.http().port(), "HTTP")] {
         let taken = TcpListener::bind(("127.0.0.1", port)).unwrap();
         refused(&mut broker, &data, &["listen", what, &port.to_string(), "in use"]);
         drop(taken);

@@ -58,11 +58,12 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
         .context("start the control runtime")?;
     let (trigger, shutdown) = shutdown::channel();
 
-    let bindings = runtime.block_on(bind(&config))?;
+    // First: who can connect as a client can ask how far the start is.
     let http_listener = match &config.http {
         Some(at) => Some(runtime.block_on(bind_http(&at.host, at.port))?),
         None => None,
     };
+    let bindings = runtime.block_on(bind(&config))?;
     let (data_dirs, cluster_id) = claim(&config)?;
     let real_disk = RealDisk::new(rand::random());
     let failures = Arc::new(Notify::new());

@@ -2,21 +2,22 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit};
+use socket2::{Domain, Socket, Type};
 
 /// A start takes milliseconds; a recovery under load may take longer.
 const START: Duration = Duration::from_secs(30);
 
-/// One broker with `serve`, on a port that stays the same over its lives.
+/// One broker with `serve`, on ports that stay the same over its lives and are nobody else's.
 pub struct Process {
     dir: PathBuf,
-    port: u16,
-    http_port: u16,
+    port: Port,
+    http_port: Port,
     /// Words for a shell, run before the broker in its process.
     limits: String,
     child: Option<Child>,
@@ -25,13 +26,15 @@ pub struct Process {
 impl Process {
     /// Prepares a broker with its data below `dir`; `settings` are lines of its properties file, over the usual ones.
     pub fn new(dir: &Path, settings: &str) -> Self {
-        let (port, http_port) = (free_port(), free_port());
+        let (port, http_port) = (Port::reserve(), Port::reserve());
         let text = format!(
             "node.id=1\nprocess.roles=broker,controller\ncontroller.listener.names=CONTROLLER\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:0\n\
+             listeners=PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:0\n\
              controller.quorum.voters=1@127.0.0.1:0\nlog.dirs={}\noffsets.topic.replication.factor=1\n\
-             group.initial.rebalance.delay.ms=0\nmilena.http.listener=127.0.0.1:{http_port}\n{settings}\n",
-            dir.join("data").display()
+             group.initial.rebalance.delay.ms=0\nmilena.http.listener=127.0.0.1:{}\n{settings}\n",
+            port.number,
+            dir.join("data").display(),
+            http_port.number,
         );
         std::fs::write(dir.join("server.properties"), text).expect("write the properties");
         Self { dir: dir.to_owned(), port, http_port, limits: String::new(), child: None }
@@ -54,11 +57,12 @@ impl Process {
     }
 
     pub fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
+        ([127, 0, 0, 1], self.port.number).into()
     }
 
-    pub fn http_port(&self) -> u16 {
-        self.http_port
+    /// Where it serves HTTP.
+    pub fn http(&self) -> SocketAddr {
+        ([127, 0, 0, 1], self.http_port.number).into()
     }
 
     /// Starts it and waits until it accepts connections.
@@ -154,7 +158,7 @@ impl Process {
 
     /// The sum of a metric over its labels, those with all of `labels` in them.
     pub fn metric(&self, name: &str, labels: &[&str]) -> f64 {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.http_port)).expect("metrics are served");
+        let mut stream = TcpStream::connect(self.http()).expect("metrics are served");
         let request = "GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).expect("ask for metrics");
         let mut page = String::new();
@@ -192,14 +196,30 @@ impl Drop for Process {
     }
 }
 
-/// A port that is free, and that the system gives to nobody who asks for any: a client that tries a port which the
-/// system may choose for the client's own end meets itself sooner or later, while the broker is down.
-pub fn free_port() -> u16 {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    let lowest = range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32_768u16);
-    let ports = if lowest > 20_000 { lowest - 10_000..lowest } else { 10_000..lowest.max(20_000) };
-    (0..1000)
-        .map(|_| rand::random_range(ports.clone()))
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a port is free")
+/// A port of 127.0.0.1 that nobody else who asks for a free one gets until this is dropped; a broker may listen on it and
+/// leave it as often as it likes meanwhile.
+///
+/// The system never gives it to a client for its own end, either: one that tries a port which may become that meets itself
+/// sooner or later, while the broker is down.
+struct Port {
+    number: u16,
+    _held: Socket,
+}
+
+impl Port {
+    fn reserve() -> Self {
+        let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+        let lowest = range.split_whitespace().next().and_then(|port| port.parse().ok()).unwrap_or(32_768u16);
+        let ports = if lowest > 20_000 { lowest - 10_000..lowest } else { 10_000..lowest.max(20_000) };
+        (0..1000).find_map(|_| Self::hold(rand::random_range(ports.clone()))).expect("a port is free")
+    }
+
+    /// Binds it so that no other socket may be there, and then lets those join that ask for it by SO_REUSEADDR, as a broker
+    /// does: whoever else reserves does not.
+    fn hold(number: u16) -> Option<Self> {
+        let held = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        held.bind(&SocketAddr::from(([127, 0, 0, 1], number)).into()).ok()?;
+        held.set_reuse_address(true).expect("share the port");
+        Some(Self { number, _held: held })
+    }
 }
