@@ -30,6 +30,12 @@ pub enum Error {
     OtherCluster { path: PathBuf, found: String, ours: String },
     #[error("log directory {} was written by Apache Kafka: give this broker one of its own", path.display())]
     Kafkas { path: PathBuf },
+    #[error(
+        "log directory {} holds {found} and no {META}: whose data is it? Put {META} back, or give this broker a directory \
+         of its own",
+        path.display()
+    )]
+    Unclaimed { path: PathBuf, found: String },
     #[error("{} is not readable as meta.properties: {why}", path.display())]
     BadMeta { path: PathBuf, why: String },
 }
@@ -57,7 +63,12 @@ pub struct DataDir {
 pub fn look(paths: &[PathBuf], node: NodeId) -> Result<Option<String>, Error> {
     let mut cluster: Option<String> = None;
     for path in paths {
-        let Some(meta) = read_meta(path)? else { continue };
+        let Some(meta) = read_meta(path)? else {
+            match partition_in(path)? {
+                Some(found) => return Err(Error::Unclaimed { path: path.clone(), found }),
+                None => continue,
+            }
+        };
         check_node(path, &meta, node)?;
         match &cluster {
             Some(ours) if *ours != meta.cluster_id => {
@@ -68,6 +79,36 @@ pub fn look(paths: &[PathBuf], node: NodeId) -> Result<Option<String>, Error> {
         }
     }
     Ok(cluster)
+}
+
+/// The first folder in `path`, by name, that is a partition's in Kafka's naming, `__cluster_metadata-0` and removed ones
+/// included.
+fn partition_in(path: &Path) -> Result<Option<String>, Error> {
+    let failed = |source| Error::Io { path: path.to_owned(), source };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(source)),
+    };
+    let mut first: Option<String> = None;
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_partition(&name)
+            && !entry.file_type().map_err(failed)?.is_file()
+            && first.as_ref().is_none_or(|first| name < *first)
+        {
+            first = Some(name);
+        }
+    }
+    Ok(first)
+}
+
+fn is_partition(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(topic, last)| {
+        let is_index = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+        !topic.is_empty() && (is_index || ["delete", "future", "stray"].contains(&last))
+    })
 }
 
 /// Whether a process has ever used the directory: it may do so now.
@@ -214,6 +255,22 @@ mod tests {
         let ours = fs::read_to_string(&meta).unwrap();
         fs::write(&meta, ours.lines().filter(|line| !line.starts_with(FORMAT)).collect::<Vec<_>>().join("\n")).unwrap();
         assert!(matches!(look(&paths, NodeId(1)), Err(Error::Kafkas { .. })));
+    }
+
+    #[test]
+    fn partitions_without_an_owner_are_refused_and_other_things_are_no_partitions() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [folder.path().to_owned()];
+        for harmless in ["lost+found", "-1", "a-", "a-1x"] {
+            fs::create_dir(paths[0].join(harmless)).unwrap();
+        }
+        fs::write(paths[0].join("file-1"), "").unwrap();
+        assert_eq!(look(&paths, NodeId(1)).unwrap(), None);
+        for data in ["t-12", "t-1.00ff-delete", "__cluster_metadata-0"] {
+            fs::create_dir(paths[0].join(data)).unwrap();
+            let refused = look(&paths, NodeId(1));
+            assert!(matches!(&refused, Err(Error::Unclaimed { found, .. }) if found == data), "{data}: {refused:?}");
+        }
     }
 
     #[test]

@@ -154,6 +154,33 @@ fn the_directory_of_another_broker_or_cluster_or_of_kafka_is_named() {
 }
 
 #[test]
+fn data_whose_owner_is_not_known_is_named() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut broker = with_data(dir.path(), "");
+    let data = dir.path().join("data");
+    let (shown, meta) = (data.display().to_string(), data.join("meta.properties"));
+    let ours = std::fs::read_to_string(&meta).unwrap();
+    let cluster = ours.lines().find_map(|line| line.strip_prefix("cluster.id=")).unwrap();
+    std::fs::write(&meta, ours.replace(cluster, "Some0other0cluster0000")).unwrap();
+    refused(&mut broker, &data, &[&shown, "metadata of cluster", cluster, "Some0other0cluster0000"]);
+
+    std::fs::remove_file(&meta).unwrap();
+    refused(&mut broker, &data, &[&shown, "__cluster_metadata-0", "no meta.properties"]);
+    let aside = other.path().join("aside");
+    std::fs::rename(data.join("__cluster_metadata-0"), &aside).unwrap();
+    refused(&mut broker, &data, &[&shown, "t-0", "no meta.properties"]);
+    // Nor is another directory of the same broker touched.
+    let fresh = other.path().join("fresh");
+    let mut second = Process::new(other.path(), &format!("log.dirs={},{shown}", fresh.display()));
+    refused(&mut second, &data, &[&shown, "t-0", "no meta.properties"]);
+    assert!(!fresh.exists());
+
+    std::fs::rename(&aside, data.join("__cluster_metadata-0")).unwrap();
+    std::fs::write(&meta, &ours).unwrap();
+    serves(&mut broker);
+}
+
+#[test]
 fn the_directory_of_a_living_process_is_named_and_that_process_goes_on() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut broker = with_data(dir.path(), "");

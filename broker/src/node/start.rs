@@ -84,6 +84,13 @@ pub fn start(config: Config, loggers: Loggers) -> anyhow::Result<Node> {
     let mut controller = Controller::new(image);
     let records = entries.iter().map(|entry| Record::decode(entry)).collect::<Result<Vec<_>, _>>();
     controller.apply(&records.context("read the metadata log")?).context("replay the metadata log")?;
+    if let Some(found) = controller.image().cluster_id() {
+        anyhow::ensure!(
+            *found == *cluster_id,
+            "log directory {} holds the metadata of cluster {found}, but its meta.properties names cluster {cluster_id}",
+            config.logs.metadata_dir.display()
+        );
+    }
     let mut endpoints = Vec::new();
     for (listener, binding) in config.listeners.broker.iter().zip(&bindings) {
         let (host, port) = match &listener.advertised {
