@@ -8,5 +8,5 @@ pub mod output;
 
 pub use budget::Budget;
 pub use connection::{Closed, Connection, Peer, Service, Verdict};
-pub use listener::{Acceptor, Binding};
+pub use listener::{Acceptor, Binding, listen};
 pub use output::{Output, Region};

@@ -5,7 +5,7 @@
 mod support;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use model::Producer;
 use support::batch_of;
 use support::http::{Metrics, get};
+use support::in_process::Broker;
 use support::process::Process;
+use wire::messages::api_versions::ApiVersionsRequest;
 use wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -105,6 +107,20 @@ fn a_long_recovery_is_told_to_probes_and_to_the_log_until_it_is_over() {
     let (code, line) = health("live", http);
     assert_eq!(code, Some(1));
     assert!(line.starts_with(&format!("live: cannot ask {http}: ")), "{line}");
+}
+
+#[test]
+fn listeners_without_a_host_answer_over_ipv4_and_ipv6() {
+    let broker = Broker::start(&[("listeners", "PLAINTEXT://:0"), ("milena.http.listener", ":0")]);
+    let mut loopbacks: Vec<IpAddr> = vec![Ipv4Addr::LOCALHOST.into()];
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        loopbacks.push(Ipv6Addr::LOCALHOST.into());
+    }
+    for ip in loopbacks {
+        assert_eq!(get((ip, broker.http().port()).into(), "/health/live").unwrap().0, 200, "{ip}");
+        let mut client = support::Client::connect((ip, broker.address().port()).into()).unwrap();
+        assert_eq!(client.ask(2, &ApiVersionsRequest::default()).error_code, 0, "{ip}");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::data_dir::{self, DataDir};
 use crate::disk_pool::DiskThreads;
 use crate::log_dir::LogDir;
 use crate::net::connection::Limits;
-use crate::net::{Acceptor, Binding, Budget};
+use crate::net::{self, Acceptor, Binding, Budget};
 use crate::quorum::{Quorum as _, SingleVoter};
 use crate::replication::recovery::{self, Recovered};
 use crate::replication::settings::Settings;
@@ -235,8 +235,7 @@ async fn bind(config: &Config) -> anyhow::Result<Vec<Binding>> {
 }
 
 async fn bind_http(host: &str, port: u16) -> anyhow::Result<tokio::net::TcpListener> {
-    let at = if host.is_empty() { "0.0.0.0" } else { host };
-    tokio::net::TcpListener::bind((at, port)).await.with_context(|| format!("listen for HTTP on {host}:{port}"))
+    net::listen(host, port).await.with_context(|| format!("listen for HTTP on {host}:{port}"))
 }
 
 /// Locks every directory and makes it the cluster's; a cluster of empty directories gets an id.
