@@ -20,7 +20,7 @@ const CLEAN_SHUTDOWN: &str = ".kafka_cleanshutdown";
 /// Why a log directory is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot use log directory {}: {source}", path.display())]
+    #[error("cannot use log directory {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     #[error("log directory {} is in use by another process (it holds {LOCK})", path.display())]
     Locked { path: PathBuf },

@@ -47,6 +47,8 @@ fn refused(broker: &mut Process, data: &Path, words: &[&str]) {
     told.retain(|line| !line.contains(" WARN ") && !line.contains(" INFO "));
     let [line] = told[..] else { panic!("{words:?}: one line, not {told:#?}") };
     assert!(line.starts_with("error: ") && words.iter().all(|word| line.contains(word)), "{words:?}: {line}");
+    let parts: Vec<&str> = line.split(": ").collect();
+    assert!(parts.windows(2).all(|two| two[0] != two[1]), "nothing is said twice: {line}");
     let after = tree(data);
     let changed: Vec<_> =
         after.keys().chain(before.keys()).filter(|name| after.get(*name) != before.get(*name)).collect();
@@ -245,6 +247,14 @@ fn a_damaged_metadata_log_is_named_and_left_as_it_is() {
         assert_eq!(std::fs::read(&log).unwrap(), damaged, "damage at {at}");
     }
     std::fs::write(&log, &whole).unwrap();
+    std::fs::write(&mark, &clean).unwrap();
+    // What the system says is told once.
+    let (folder, aside) = (data.join("__cluster_metadata-0"), dir.path().join("aside"));
+    std::fs::rename(&folder, &aside).unwrap();
+    std::fs::write(&folder, "no folder").unwrap();
+    refused(&mut broker, &data, &["metadata log", &folder.display().to_string(), "os error"]);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::rename(&aside, &folder).unwrap();
     serves(&mut broker);
     assert_eq!(std::fs::read(&mark).unwrap(), clean, "an orderly stop leaves its mark again");
 }

@@ -106,23 +106,23 @@ pub trait Disk: Clone + Send + Sync + 'static {
     }
 }
 
-/// An operation on the disk that failed, with its file.
+/// An operation on the disk that failed, with its file. Tells its cause itself, and so is the last of a chain of errors.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} {}: {source}", path.display())]
+#[error("cannot {operation} {}: {cause}", path.display())]
 pub struct DiskError {
     pub operation: &'static str,
     pub path: PathBuf,
-    pub source: io::Error,
+    pub cause: io::Error,
 }
 
 impl DiskError {
     /// Whether the disk, or our share of it, is full: worth trying again once there is room.
     pub fn is_no_space(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(self.cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     }
 
     pub fn is_not_found(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound
+        self.cause.kind() == io::ErrorKind::NotFound
     }
 }
 
@@ -133,6 +133,6 @@ pub(crate) trait Trying<T> {
 
 impl<T> Trying<T> for io::Result<T> {
     fn trying(self, operation: &'static str, path: &Path) -> Result<T, DiskError> {
-        self.map_err(|source| DiskError { operation, path: path.to_owned(), source })
+        self.map_err(|cause| DiskError { operation, path: path.to_owned(), cause })
     }
 }

@@ -54,11 +54,11 @@ impl<D: Disk> ReadPlan<D> {
         };
         let mut buffer = vec![0; region.len];
         let read = region.file.read_at(&mut buffer, region.position);
-        let read = read.map_err(|source| {
+        let read = read.map_err(|cause| {
             ReadError::Disk(DiskError {
                 operation: "read",
                 path: format!("segment of {}", region.first_offset).into(),
-                source,
+                cause,
             })
         })?;
         buffer.truncate(read);

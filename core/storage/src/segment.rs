@@ -216,11 +216,11 @@ impl<D: Disk> Segment<D> {
                 Ok(Some(_)) => first = false,
                 Err(WalkError::Malformed(at)) if at == from && at > 0 => return Err(FindError::Damaged),
                 Err(WalkError::Malformed(at)) => return Err(FindError::Corrupt(at)),
-                Err(WalkError::Io(source)) => {
+                Err(WalkError::Io(cause)) => {
                     return Err(FindError::Disk(DiskError {
                         operation: "read",
                         path: self.path(dir, names::LOG),
-                        source,
+                        cause,
                     }));
                 }
             }
@@ -259,7 +259,7 @@ impl<D: Disk> Segment<D> {
                     }
                 }
                 Err(WalkError::Malformed(position)) => return Err(SegmentError::Corrupt { path, position }),
-                Err(WalkError::Io(source)) => return Err(DiskError { operation: "read", path, source }.into()),
+                Err(WalkError::Io(cause)) => return Err(DiskError { operation: "read", path, cause }.into()),
             }
         }
     }
@@ -276,7 +276,7 @@ impl<D: Disk> Segment<D> {
                     Ok(None) => break,
                     Ok(Some((at, header))) => self.note_at(config, at, &header),
                     Err(WalkError::Malformed(position)) => return Err(SegmentError::Corrupt { path, position }),
-                    Err(WalkError::Io(source)) => return Err(DiskError { operation: "read", path, source }.into()),
+                    Err(WalkError::Io(cause)) => return Err(DiskError { operation: "read", path, cause }.into()),
                 }
             }
         }

@@ -250,9 +250,9 @@ impl<D: Disk> Log<D> {
                 write::<D, { 2 * MANY }>(file, batches, &self.run, position)
             }
         });
-        if let Err(source) = outcome {
+        if let Err(cause) = outcome {
             let path = segment.path(&self.dir, names::LOG);
-            let error = DiskError { operation: "append to", path, source };
+            let error = DiskError { operation: "append to", path, cause };
             return Err(if error.is_no_space() { self.take_back(error) } else { error });
         }
         let run = std::mem::take(&mut self.run);

@@ -66,10 +66,10 @@ impl<D: Disk> Log<D> {
             if header.max_timestamp < at || header.last_offset < start {
                 return Ok(true);
             }
-            let batch = read_batch(file, position, header).map_err(|source| DiskError {
+            let batch = read_batch(file, position, header).map_err(|cause| DiskError {
                 operation: "read",
                 path: path.clone(),
-                source,
+                cause,
             })?;
             let found = batch.and_then(|batch| first_since(&batch, at, start));
             result = found.map(|found| Some(found).filter(|found| found.offset < below));
