@@ -17,8 +17,11 @@ use support::in_process::Broker;
 use support::process::Process;
 use wire::messages::api_versions::ApiVersionsRequest;
 use wire::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use wire::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
+use wire::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+const STORAGE_ERROR: i16 = 56;
 
 /// A broker with topic `t` of three partitions that hold a record each.
 fn prepared(dir: &Path) -> Process {
@@ -142,4 +145,29 @@ fn a_partition_that_cannot_be_opened_is_offline_and_the_others_are_served() {
     assert_eq!(metrics.value("kafka_server_replicamanager_leadercount"), 2.0);
     assert_eq!(metrics.get("kafka_log_log_size{topic=\"t\",partition=\"1\"}"), None);
     assert_eq!(health("ready", http), (Some(0), "ready: {\"status\":\"ok\"}".to_owned()));
+
+    // As of a log directory that failed.
+    let mut client = support::Client::connect(broker.address()).unwrap();
+    for (partition, code) in [(0, 0), (1, STORAGE_ERROR), (2, 0)] {
+        let produced = client.produce("t", partition, &batch_of("more", Producer::NONE)).unwrap();
+        assert_eq!(produced.err().unwrap_or(0), code, "produce to {partition}");
+        let fetched = client.fetch("t", partition, 0).unwrap();
+        assert_eq!(fetched.err().unwrap_or(0), code, "fetch from {partition}");
+        assert_eq!(end_offset_code(&mut client, partition), code, "end of {partition}");
+    }
+    let topic = DeleteTopicState { name: Some("t".into()), ..Default::default() };
+    let deleted = client.ask(6, &DeleteTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..Default::default() });
+    assert_eq!(deleted.responses[0].error_code, 0);
+    until("nothing is offline", || {
+        (Metrics::scrape(http).value("kafka_server_replicamanager_offlinereplicacount") == 0.0).then_some(())
+    });
+}
+
+/// The error code of ListOffsets for the end of a partition of `t`.
+fn end_offset_code(client: &mut support::Client, partition_index: i32) -> i16 {
+    let partition =
+        ListOffsetsPartition { partition_index, current_leader_epoch: -1, timestamp: -1, ..Default::default() };
+    let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition], ..Default::default() };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    client.ask(7, &request).topics[0].partitions[0].error_code
 }

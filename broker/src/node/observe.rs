@@ -5,13 +5,11 @@ mod lag;
 mod pulse;
 mod shards;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
-use metadata::Image;
-use model::{NodeId, TimestampMs, TopicId};
+use model::{NodeId, TimestampMs};
 
 use self::lag::Lag;
 use self::pulse::Pulse;
@@ -24,7 +22,6 @@ use crate::log_dir::LogDir;
 use crate::net::Budget;
 use crate::quorum::SingleVoter;
 use crate::replication::Images;
-use crate::replication::reconciler::placed_on;
 use crate::replication::recovery::Progress;
 use crate::shard::Handle;
 use crate::shutdown::Shutdown;
@@ -96,13 +93,8 @@ impl Observer {
 
     async fn gather(&self) -> Scrape {
         let parts = &self.parts;
-        // Before the shards are asked: once it is running, they have all their partitions.
-        let state = self.state();
-        let image = parts.images.current();
-        let Observed { shards, partitions, mut groups } = shards::observe(&parts.shards, self.node).await;
+        let Observed { shards, partitions, unopened, mut groups } = shards::observe(&parts.shards, self.node).await;
         self.lag.fill(&mut groups, &partitions, parts).await;
-        // While logs are being opened or closed, those that are not here are not missing.
-        let partitions_missing = if state == RUNNING { self.missing(&image, &partitions) } else { 0 };
         let listeners = self.listeners.iter().enumerate();
         Scrape {
             at: parts.clock.now(),
@@ -111,44 +103,34 @@ impl Observer {
                 id: self.node,
                 version: env!("CARGO_PKG_VERSION"),
                 started_at: self.started_at,
-                state,
+                state: self.state(),
                 recovered: self.progress.recovered.load(Ordering::Relaxed),
                 to_recover: self.progress.total.load(Ordering::Relaxed),
                 request_bytes: parts.budget.used() as u64,
                 request_bytes_max: parts.budget.limit() as u64,
                 log_dirs: parts.dirs.iter().map(|dir| log_dir(dir)).collect(),
-                partitions_missing,
+                partitions_missing: unopened,
             },
             listeners: listeners
                 .map(|(at, name)| ListenerScrape { name: name.clone(), refused: parts.connections.refused(at) })
                 .collect(),
             shards,
-            controller: self.controller(&partitions, partitions_missing),
+            controller: self.controller(&partitions, unopened),
             partitions,
             groups,
             quorum: self.quorum(),
         }
     }
 
-    /// Replicas that were placed here `before` the shards were asked, and still are, and that no shard has.
-    fn missing(&self, before: &Image, partitions: &[PartitionScrape]) -> u64 {
-        let here: HashSet<(TopicId, i32)> = partitions.iter().map(|one| (one.topic_id, one.index)).collect();
-        let now = self.parts.images.current();
-        let was_placed =
-            |topic: TopicId, index| before.topic_by_id(topic).is_some_and(|topic| topic.partition(index).is_some());
-        let placed = placed_on(&now, self.node).filter(|(topic, index, _)| was_placed(topic.id, *index));
-        placed.filter(|(topic, index, _)| !here.contains(&(topic.id, *index))).count() as u64
-    }
-
     /// What the image says; what this node is to lead and cannot is offline as well.
-    fn controller(&self, partitions: &[PartitionScrape], missing: u64) -> ControllerScrape {
+    fn controller(&self, partitions: &[PartitionScrape], unopened: u64) -> ControllerScrape {
         let image = self.parts.images.current();
         let failed = partitions.iter().filter(|partition| partition.offline && partition.leader == self.node);
         let mut scrape = ControllerScrape {
             active: true,
             topics: image.topic_count() as u64,
             partitions: image.partition_count() as u64,
-            partitions_offline: failed.count() as u64 + missing,
+            partitions_offline: failed.count() as u64 + unopened,
             ..ControllerScrape::default()
         };
         for broker in image.brokers() {

@@ -319,11 +319,11 @@ fn state_config(config: &Config, disk: &DiskThreads, clock: Clock) -> StateConfi
     }
 }
 
-/// Gives each recovered partition to its shard, then starts the coordinators of those of the group topic.
-async fn install(shards: &Handle, recovered: Vec<Recovered>) -> anyhow::Result<()> {
+/// Gives each recovered partition to its shard, tells it of those that could not be opened, then starts the coordinators of those of the group topic.
+async fn install(shards: &Handle, outcome: recovery::Outcome) -> anyhow::Result<()> {
     let mut by_shard: Vec<Vec<Recovered>> = (0..shards.count()).map(|_| Vec::new()).collect();
     let mut groups = Vec::new();
-    for one in recovered {
+    for one in outcome.opened {
         if *one.topic.name == *crate::coordination::router::GROUP_TOPIC {
             groups.push(one.id);
         }
@@ -340,6 +340,9 @@ async fn install(shards: &Handle, recovered: Vec<Recovered>) -> anyhow::Result<(
             }
         });
         installed.await?;
+    }
+    for (id, why) in outcome.unopened {
+        shards.on(shards.owner(id), move |state| state.not_opened(id, why)).await?;
     }
     for id in groups {
         let seed = rand::random();

@@ -69,6 +69,8 @@ impl Reconciler {
                     partition = change.index,
                     "no log directory is left for it"
                 );
+                let why = "no log directory was left for it".to_owned();
+                work[self.shards.owner(id)].push(Box::new(move |state| state.not_opened(id, why)));
                 continue;
             };
             let new = NewPartition { id, topic: change.topic.clone(), leadership, dir };
@@ -179,11 +181,13 @@ fn create(state: &mut State, node: NodeId, settings: Settings, new: NewPartition
         }
         Err(error) => {
             tracing::error!(topic = &*topic.name, partition = id.index, %error, "a partition could not be made");
+            state.not_opened(id, error.to_string());
         }
     }
 }
 
 fn remove(state: &mut State, id: PartitionId, topic: &str, unique: u128) {
+    state.forget_unopened(id);
     let Some(slot) = state.slot(id) else { return };
     // Kafka's form, by which a later start knows the folder for removed; long names are cut so that it fits.
     let suffix = format!("-{}.{unique:032x}-delete", id.index);

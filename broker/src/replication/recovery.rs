@@ -39,6 +39,14 @@ pub struct Recovered {
     pub partition: Partition<RealDisk>,
 }
 
+/// What became of the partitions placed here.
+#[derive(Default)]
+pub struct Outcome {
+    pub opened: Vec<Recovered>,
+    /// Those that are offline, and why.
+    pub unopened: Vec<(PartitionId, String)>,
+}
+
 struct Job {
     id: PartitionId,
     topic: Arc<TopicImage>,
@@ -46,8 +54,8 @@ struct Job {
     dir: Arc<LogDir>,
 }
 
-/// Opens the logs of `node` in `dirs` on `threads` threads. A log that cannot be opened is left out, with an error in
-/// the log: its partition is offline. Folders that belong to no partition are left alone, and named.
+/// Opens the logs of `node` in `dirs` on `threads` threads. A log that cannot be opened is told of, with an error in
+/// the log, too: its partition is offline. Folders that belong to no partition are left alone, and named.
 pub fn recover(
     image: &Image,
     node: NodeId,
@@ -56,18 +64,22 @@ pub fn recover(
     threads: usize,
     progress: &Progress,
     clock: Clock,
-) -> anyhow::Result<Vec<Recovered>> {
+) -> anyhow::Result<Outcome> {
     let started = Instant::now();
     let jobs = jobs(image, node, dirs)?;
     progress.total.store(jobs.len() as u64, Ordering::Relaxed);
     let next = AtomicUsize::new(0);
-    let opened = Mutex::new(Vec::with_capacity(jobs.len()));
+    let outcome = Mutex::new(Outcome::default());
     let scanned_bytes = AtomicU64::new(0);
     let work = || {
         while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Some(recovered) = open(job, node, settings, &scanned_bytes, clock) {
-                opened.lock().push(recovered);
+            let opened = open(job, node, settings, &scanned_bytes, clock);
+            let mut outcome = outcome.lock();
+            match opened {
+                Ok(recovered) => outcome.opened.push(recovered),
+                Err(why) => outcome.unopened.push((job.id, why)),
             }
+            drop(outcome);
             progress.recovered.fetch_add(1, Ordering::Relaxed);
         }
     };
@@ -93,14 +105,14 @@ pub fn recover(
             );
         }
     });
-    let opened = opened.into_inner();
+    let outcome = outcome.into_inner();
     tracing::info!(
-        partitions = opened.len(),
+        partitions = outcome.opened.len(),
         scanned_bytes = scanned_bytes.into_inner(),
         ms = started.elapsed().as_millis() as u64,
         "logs are open"
     );
-    Ok(opened)
+    Ok(outcome)
 }
 
 fn jobs(image: &Image, node: NodeId, dirs: &[Arc<LogDir>]) -> anyhow::Result<Vec<Job>> {
@@ -161,7 +173,13 @@ fn is_partition_folder(path: &Path) -> bool {
     path.join("partition.metadata").exists() || path.join("leader-epoch-checkpoint").exists()
 }
 
-fn open(job: &Job, node: NodeId, settings: Settings, scanned_bytes: &AtomicU64, clock: Clock) -> Option<Recovered> {
+fn open(
+    job: &Job,
+    node: NodeId,
+    settings: Settings,
+    scanned_bytes: &AtomicU64,
+    clock: Clock,
+) -> Result<Recovered, String> {
     let path = job.dir.path.join(folder(&job.topic.name, job.id.index));
     let config = settings.partition(job.id, &job.topic.config);
     let hints = OpenHints { clean_shutdown: job.dir.was_clean, topic_id: Some(job.topic.id), ..OpenHints::default() };
@@ -176,7 +194,7 @@ fn open(job: &Job, node: NodeId, settings: Settings, scanned_bytes: &AtomicU64, 
                     "an unfinished write was cut off"
                 );
             }
-            Some(Recovered {
+            Ok(Recovered {
                 id: job.id,
                 topic: job.topic.clone(),
                 leadership: job.leadership.clone(),
@@ -186,7 +204,7 @@ fn open(job: &Job, node: NodeId, settings: Settings, scanned_bytes: &AtomicU64, 
         }
         Err(error) => {
             tracing::error!(topic = &*job.topic.name, partition = job.id.index, %error, "a partition is offline");
-            None
+            Err(error.to_string())
         }
     }
 }

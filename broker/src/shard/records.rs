@@ -30,7 +30,8 @@ impl State {
         for (item, Produce { partition, batch }) in batches.drain(..).enumerate() {
             let ticket = Parked::ticket(number, item);
             let Some(slot) = self.slots.get_mut(&partition) else {
-                self.parked.complete(ticket, Err(ProduceError::NotLeader));
+                let why = self.why_unopened(partition).map(str::to_owned);
+                self.parked.complete(ticket, Err(why.map_or(ProduceError::NotLeader, ProduceError::Storage)));
                 continue;
             };
             if slot.queue.is_empty() {
@@ -115,7 +116,9 @@ impl State {
         errand.outcomes.clear();
         for read in &errand.reads {
             let Some(slot) = self.slots.get_mut(&read.partition) else {
-                errand.outcomes.push(Err(FetchError::Epoch(EpochError::NotLeader)));
+                let why = self.why_unopened(read.partition).map(str::to_owned);
+                let error = why.map_or(FetchError::Epoch(EpochError::NotLeader), FetchError::Storage);
+                errand.outcomes.push(Err(error));
                 continue;
             };
             if let Some(wait) = &errand.wait {
@@ -153,13 +156,19 @@ impl State {
         leader_epoch: LeaderEpoch,
     ) -> Result<Option<FoundOffset>, OffsetError> {
         let found = self.with(id, |slot, _, _| slot.partition.find_offset(spec, isolation, leader_epoch));
-        found.unwrap_or(Err(OffsetError::Epoch(EpochError::NotLeader)))
+        found.unwrap_or_else(|| Err(self.no_offset(id)))
     }
 
     /// KIP-107; `None` deletes up to the high watermark.
     pub fn delete_records(&mut self, id: PartitionId, upto: Option<Offset>) -> Result<Offset, OffsetError> {
         let deleted = self.with(id, |slot, _, effects| slot.partition.delete_records(upto, effects));
-        deleted.unwrap_or(Err(OffsetError::Epoch(EpochError::NotLeader)))
+        deleted.unwrap_or_else(|| Err(self.no_offset(id)))
+    }
+
+    /// Why a partition that is not here tells no offset.
+    fn no_offset(&self, id: PartitionId) -> OffsetError {
+        let why = self.why_unopened(id).map(str::to_owned);
+        why.map_or(OffsetError::Epoch(EpochError::NotLeader), OffsetError::Storage)
     }
 
     /// KIP-101.

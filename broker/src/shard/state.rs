@@ -42,6 +42,8 @@ pub struct StateConfig {
 pub struct State {
     pub(super) config: StateConfig,
     pub(super) slots: HashMap<PartitionId, Slot>,
+    /// Partitions that belong here and could not be opened, and why.
+    unopened: HashMap<PartitionId, String>,
     pub(super) parked: Parked,
     pub counters: ShardCounters,
     /// Kept for its memory.
@@ -80,6 +82,7 @@ impl State {
         Self {
             config,
             slots: HashMap::new(),
+            unopened: HashMap::new(),
             parked: Parked::default(),
             counters: ShardCounters::default(),
             effects: Effects::default(),
@@ -127,6 +130,27 @@ impl State {
         slot.dir.joined();
         let before = self.slots.insert(id, slot);
         assert!(before.is_none(), "partition {id:?} was installed twice");
+    }
+
+    /// Takes note that a partition of this shard could not be opened: it is offline until the next start, or until its
+    /// topic is deleted.
+    pub fn not_opened(&mut self, id: PartitionId, why: String) {
+        self.unopened.insert(id, why);
+    }
+
+    /// Forgets a partition that could not be opened, if it is one.
+    pub fn forget_unopened(&mut self, id: PartitionId) {
+        self.unopened.remove(&id);
+    }
+
+    /// Why a partition of this shard could not be opened; `None` for all others.
+    pub fn why_unopened(&self, id: PartitionId) -> Option<&str> {
+        self.unopened.get(&id).map(String::as_str)
+    }
+
+    /// How many partitions of this shard could not be opened.
+    pub fn unopened_count(&self) -> usize {
+        self.unopened.len()
     }
 
     /// Runs `work` on a partition and carries out what follows from it; `None` where this shard has no such partition.

@@ -20,6 +20,8 @@ const GROUPS_MAX: usize = 256;
 pub struct Observed {
     pub shards: Vec<ShardScrape>,
     pub partitions: Vec<PartitionScrape>,
+    /// Partitions that belong here and could not be opened.
+    pub unopened: u64,
     pub groups: Vec<GroupScrape>,
 }
 
@@ -31,13 +33,14 @@ pub async fn observe(shards: &Handle, node: NodeId) -> Observed {
         let one = one.unwrap_or_default();
         observed.shards.extend(one.shards);
         observed.partitions.extend(one.partitions);
+        observed.unopened += one.unopened;
         observed.groups.extend(one.groups);
     }
     observed
 }
 
 async fn observe_one(shards: &Handle, shard: usize, node: NodeId) -> Result<Observed, Stopped> {
-    let Head { scrape, slots, groups: with_groups } = shards.on(shard, |state| head(state)).await?;
+    let Head { scrape, slots, unopened, groups: with_groups } = shards.on(shard, |state| head(state)).await?;
     let mut partitions = Vec::with_capacity(slots.len());
     for some in slots.chunks(SLOTS_MAX) {
         let some = some.to_vec();
@@ -58,13 +61,14 @@ async fn observe_one(shards: &Handle, shard: usize, node: NodeId) -> Result<Obse
             }
         }
     }
-    Ok(Observed { shards: vec![scrape], partitions, groups })
+    Ok(Observed { shards: vec![scrape], partitions, unopened, groups })
 }
 
 /// What is asked first.
 struct Head {
     scrape: ShardScrape,
     slots: Vec<PartitionId>,
+    unopened: u64,
     groups: Vec<PartitionId>,
 }
 
@@ -92,7 +96,8 @@ fn head(state: &State) -> Head {
         produces_parked: state.produces_parked() as u64,
         group_partitions,
     };
-    Head { scrape, slots: state.slots().map(|(id, _)| *id).collect(), groups }
+    let slots = state.slots().map(|(id, _)| *id).collect();
+    Head { scrape, slots, unopened: state.unopened_count() as u64, groups }
 }
 
 fn partition(slot: &Slot, id: PartitionId, node: NodeId) -> PartitionScrape {
