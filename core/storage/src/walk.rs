@@ -90,7 +90,7 @@ pub(crate) fn scan<F: File>(
     mut each: impl FnMut(u64, &Header, Option<Marker>),
 ) -> io::Result<Scanned> {
     const BUFFER_BYTES: usize = 256 << 10;
-    buffer.resize(BUFFER_BYTES, 0);
+    buffer.resize(usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX).min(BUFFER_BYTES), 0);
     let mut window = Window { file, buffer, at: position, len: 0, end };
     let mut scanned = Scanned { position, next_offset: expected, torn: None };
     while scanned.position < end {

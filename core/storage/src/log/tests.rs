@@ -6,6 +6,7 @@ mod read;
 mod record_time;
 mod retention;
 mod time;
+mod torn;
 mod transactions;
 mod truncate;
 
