@@ -1,5 +1,6 @@
 //! The metadata log: an agreed order of entries that survive. What the entries mean is not known here.
 
+mod reserve;
 pub mod single;
 
 use bytes::Bytes;

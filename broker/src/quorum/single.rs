@@ -11,6 +11,7 @@ use model::{BatchBuilder, LeaderEpoch, Offset};
 use parking_lot::Mutex;
 use storage::{AppendError, Log, OpenHints, RealDisk};
 
+use super::reserve::Reserve;
 use super::{ProposeError, Quorum};
 use crate::clock::Clock;
 
@@ -40,6 +41,7 @@ pub enum OpenError {
 #[derive(Clone)]
 pub struct SingleVoter {
     log: Arc<Mutex<Log<RealDisk>>>,
+    reserve: Arc<Mutex<Reserve>>,
     clock: Clock,
     told: Arc<Told>,
 }
@@ -96,7 +98,8 @@ impl SingleVoter {
         }
         log.rest();
         let told = Arc::new(Told { end: end.0.into(), ..Told::default() });
-        Ok((Self { log: Arc::new(Mutex::new(log)), clock, told }, entries))
+        let reserve = Arc::new(Mutex::new(Reserve::new(dir)));
+        Ok((Self { log: Arc::new(Mutex::new(log)), reserve, clock, told }, entries))
     }
 
     /// The offset after the last entry.
@@ -130,8 +133,16 @@ impl SingleVoter {
         for entry in entries {
             builder.append(now, None, Some(entry), &[]);
         }
+        let mut batch = [builder.finish()];
         let mut log = self.log.lock();
-        let appended = log.append_as_leader(&mut [builder.finish()], EPOCH, now, &mut Vec::new());
+        let mut reserve = self.reserve.lock();
+        let mut appended = log.append_as_leader(&mut batch, EPOCH, now, &mut Vec::new());
+        if matches!(appended, Err(AppendError::NoSpace)) && reserve.give() {
+            tracing::warn!("the disk is full: the metadata log goes on in the room that was kept back for it");
+            appended = log.append_as_leader(&mut batch, EPOCH, now, &mut Vec::new());
+        } else {
+            reserve.hold();
+        }
         let appended = appended.map_err(|error| match error {
             AppendError::NoSpace => ProposeError::NoSpace,
             other => self.failed(&other),

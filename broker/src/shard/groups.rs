@@ -258,7 +258,10 @@ impl State {
         });
         let done = match written.unwrap_or(Some(Err(partition::ProduceError::NotLeader))) {
             Some(Err(error)) => {
-                tracing::warn!(partition = id.index, %error, "a group's records could not be appended");
+                // A full disk has its own line, and this one would come with every commit.
+                if !matches!(error, partition::ProduceError::NoSpace) {
+                    tracing::warn!(partition = id.index, %error, "a group's records could not be appended");
+                }
                 self.release(held, Err(GroupError::CoordinatorNotAvailable));
                 self.take_back(id, &records, now);
                 return;
