@@ -20,6 +20,9 @@ pub mod records;
 pub mod reply;
 pub mod slot;
 pub mod state;
+mod tails;
+#[cfg(test)]
+mod testing;
 pub mod thread;
 pub mod upkeep;
 pub mod wait;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metadata::Image;
-use model::{LeaderEpoch, Offset, PartitionId, TopicId};
+use model::{Batch, LeaderEpoch, Offset, PartitionId, TopicId};
 use partition::{FetchError, Isolation};
 use storage::{ReadPlan, RealDisk};
 use wire::messages::fetch::{AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData};
@@ -345,15 +345,13 @@ impl Answer<'_, '_> {
 fn take(plan: Plan, left: usize, first: bool, regions: &mut Vec<Region>) -> usize {
     match plan {
         ReadPlan::Empty => 0,
-        ReadPlan::Memory(batches) => {
-            let mut taken = 0;
-            for batch in batches {
-                let size = batch.size_bytes();
-                if taken + size > left && !(first && taken == 0) {
-                    break;
-                }
-                taken += size;
-                regions.push(Region::Batch(batch));
+        ReadPlan::Memory(mut batches) => {
+            if batches.len() > left {
+                batches.truncate(whole(&batches, left, first));
+            }
+            let taken = batches.len();
+            if taken > 0 {
+                regions.push(Region::Memory(batches));
             }
             taken
         }
@@ -370,6 +368,17 @@ fn take(plan: Plan, left: usize, first: bool, regions: &mut Vec<Region>) -> usiz
             len
         }
     }
+}
+
+/// How many bytes of `batches` are whole batches within `most`; the first one in any case where it is `first`.
+fn whole(batches: &[u8], most: usize, first: bool) -> usize {
+    let mut taken = 0;
+    while let Ok(size) = Batch::peek_size(&batches[taken..])
+        && (taken + size <= most || (first && taken == 0))
+    {
+        taken += size;
+    }
+    taken
 }
 
 /// The partitions that a request names.

@@ -5,8 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use model::Batch;
+use bytes::{Bytes, BytesMut};
 
 use crate::telemetry::Traffic;
 
@@ -26,8 +25,8 @@ impl<T: AsFd + Send + Sync> AsFdShared for T {
 
 /// Record bytes that are sent as they lie.
 pub enum Region {
-    /// A batch from the tail of a log.
-    Batch(Batch),
+    /// Batches from the tail of a log.
+    Memory(Bytes),
     /// `len` bytes of a segment file from `at`, sent by sendfile.
     File { file: SendFile, at: u64, len: usize },
 }
@@ -36,7 +35,7 @@ impl Region {
     /// Bytes that it sends.
     pub fn size_bytes(&self) -> usize {
         match self {
-            Self::Batch(batch) => batch.size_bytes(),
+            Self::Memory(bytes) => bytes.len(),
             Self::File { len, .. } => *len,
         }
     }
@@ -88,7 +87,7 @@ impl Output {
     /// Bytes that this connection keeps in memory: [`Output::held_bytes`] and batches that a log may have forgotten.
     pub fn memory_bytes(&self) -> usize {
         let batches = self.regions.iter().map(|(_, region)| match region {
-            Region::Batch(batch) => batch.size_bytes(),
+            Region::Memory(bytes) => bytes.len(),
             Region::File { .. } => 0,
         });
         self.held_bytes() + batches.sum::<usize>()
@@ -155,7 +154,7 @@ impl Output {
         let mut skip = self.region_sent;
         let mut more = false;
         for (place, region) in &self.regions {
-            if count + 3 > SLICES_MAX {
+            if count + 2 > SLICES_MAX {
                 more = true;
                 break;
             }
@@ -165,16 +164,9 @@ impl Output {
                 at = *place;
             }
             match region {
-                Region::Batch(batch) => {
-                    let (header, records) = (batch.header(), batch.records_bytes());
-                    if skip < header.len() {
-                        slices[count] = IoSlice::new(&header[skip..]);
-                        slices[count + 1] = IoSlice::new(records);
-                        count += 2;
-                    } else {
-                        slices[count] = IoSlice::new(&records[skip - header.len()..]);
-                        count += 1;
-                    }
+                Region::Memory(bytes) => {
+                    slices[count] = IoSlice::new(&bytes[skip..]);
+                    count += 1;
                 }
                 Region::File { .. } => {
                     more = true;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use model::{BatchBuilder, LeaderEpoch, Offset};
 use parking_lot::Mutex;
@@ -82,7 +82,7 @@ impl SingleVoter {
         let mut next = log.offsets().start;
         let end = log.offsets().end;
         while next < end {
-            let batches = log.read(next, READ_BYTES, end)?.load()?;
+            let batches = log.read(next, READ_BYTES, end, &mut BytesMut::new())?.load()?;
             if batches.is_empty() {
                 return Err(OpenError::Short { at: next, end });
             }

@@ -6,7 +6,7 @@ use model::{Codec, PartitionId};
 use partition::{Compression, FlushPolicy, TimestampBounds};
 
 /// Bytes of newest batches that one partition keeps in memory.
-const TAIL_BYTES: usize = 64 << 10;
+const TAIL_BYTES: usize = 32 << 10;
 /// Reads up to this size are answered from memory; larger ones are sent from the file.
 const MEMORY_READ_BYTES: usize = 16 << 10;
 

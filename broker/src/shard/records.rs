@@ -52,11 +52,13 @@ impl State {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             let mut queue = std::mem::take(&mut slot.queue);
             self.sizes.extend(queue.iter().map(|(batch, ticket)| (ticket, batch.size_bytes(), batch.record_count())));
+            let tail_bytes = slot.partition.tail_bytes();
             if slot.dir.is_full() {
                 queue.refuse(|| ProduceError::NoSpace, &mut effects);
             } else {
                 slot.partition.produce(&mut queue, now, &mut effects);
             }
+            let grown = slot.partition.tail_bytes().saturating_sub(tail_bytes);
             self.count_produce(id, &effects.completions);
             self.sizes.clear();
             if self.spare_queues.len() < SPARE_QUEUES_MAX {
@@ -64,6 +66,7 @@ impl State {
             }
             self.touch(id);
             self.carry_out(id, &mut effects);
+            self.tails_grew(grown);
         }
         self.effects = effects;
         self.queued = queued;
@@ -131,7 +134,7 @@ impl State {
                 leader_epoch: read.leader_epoch,
                 last_fetched_epoch: read.last_fetched_epoch,
             };
-            let outcome = slot.partition.fetch(&spec, now);
+            let outcome = slot.partition.fetch(&spec, now, &mut errand.memory);
             let counters = self.counters.topics.at(slot.counters);
             counters.fetch_requests += u64::from(errand.first);
             match &outcome {
@@ -179,5 +182,50 @@ impl State {
         leader_epoch: LeaderEpoch,
     ) -> Result<EpochEnd, EpochError> {
         self.slots.get(&id).map_or(Err(EpochError::NotLeader), |slot| slot.partition.epoch_end(epoch, leader_epoch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::TopicId;
+    use partition::{Config, FlushPolicy};
+
+    use super::super::testing::Rig;
+    use super::*;
+
+    #[tokio::test]
+    async fn errands_of_one_turn_are_appended_in_their_order_and_answered_at_its_end() {
+        let mut rig = Rig::new(0);
+        let (first, second) = (rig.partition(0, Config::default()), rig.partition(1, Config::default()));
+        let gone = PartitionId { topic: TopicId([9; 16]), index: 0 };
+        let mut replies: Vec<_> = [&[first, second][..], &[first], &[gone, first]]
+            .into_iter()
+            .map(|partitions| rig.produce(partitions, b"v"))
+            .collect();
+        assert_eq!(rig.state.slot(first).unwrap().partition.offsets().end, Offset(0), "nothing is appended yet");
+        rig.state.append_queued();
+        let mut told = Vec::new();
+        for reply in &mut replies {
+            let errand = reply.receive().await.unwrap();
+            let bases = errand.results.iter().flatten();
+            told.push(bases.map(|result| result.as_ref().ok().map(|one| one.base_offset.0)).collect::<Vec<_>>());
+        }
+        assert_eq!(told, [vec![Some(0), Some(0)], vec![Some(1)], vec![None, Some(2)]]);
+        let counted = *rig.state.counters.topics.at(rig.state.slot(first).unwrap().counters);
+        assert_eq!((counted.produce_requests, counted.messages_in, counted.produce_requests_failed), (4, 4, 0));
+    }
+
+    #[test]
+    fn a_produce_waits_for_its_sync_from_its_append_on_for_as_long_as_its_client() {
+        let mut rig = Rig::new(0);
+        let flush = FlushPolicy { messages: 1, ms: i64::MAX };
+        let id = rig.partition(0, Config { flush, ..Config::default() });
+        rig.produce(&[id], b"v");
+        assert_eq!(rig.state.parked.next_deadline(), None);
+        let before = rig.state.now();
+        rig.state.append_queued();
+        let deadline = rig.state.parked.next_deadline().expect("it waits for the disk");
+        assert!(deadline >= before + 30_000 && deadline <= rig.state.now() + 30_000);
+        assert_eq!(rig.state.parked.expire(deadline), 1);
     }
 }

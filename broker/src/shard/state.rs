@@ -69,6 +69,8 @@ pub struct State {
     pub(super) next_group_ticket: u64,
     /// Group replies that wait for a write, by its ticket.
     pub(super) held: HashMap<u64, Held>,
+    /// Newest batches in memory, over all partitions; not less than there are.
+    pub(super) tail_bytes: usize,
     /// When upkeep wakes by itself.
     pub(super) upkeep_at: TimestampMs,
     /// Upkeep must look at its deadlines again.
@@ -97,6 +99,7 @@ impl State {
             deadlines: BTreeSet::new(),
             next_group_ticket: GROUP_TICKET,
             held: HashMap::new(),
+            tail_bytes: 0,
             upkeep_at: TimestampMs(i64::MAX),
             wake_upkeep: Rc::new(Notify::new()),
             mailbox,

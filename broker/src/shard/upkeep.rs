@@ -14,8 +14,6 @@ const ROUND_MS: i64 = 1000;
 const IDLE_MS: i64 = 10_000;
 /// A sleep is never longer than this, whatever the clock does.
 const SLEEP_MS_MAX: i64 = 60_000;
-/// A tail is never trimmed below this: one small batch.
-const TAIL_BYTES_MIN: usize = 4 << 10;
 
 /// Runs until the shard ends.
 pub(super) async fn run(local: Local) {
@@ -89,17 +87,12 @@ impl State {
             tail_bytes += slot.partition.tail_bytes();
             true
         });
-        if tail_bytes > self.config.tail_bytes_max && !touched.is_empty() {
-            let share = (self.config.tail_bytes_max / touched.len()).max(TAIL_BYTES_MIN);
-            for id in &touched {
-                if let Some(slot) = self.slots.get_mut(id) {
-                    slot.partition.trim_tail(share);
-                }
-            }
-        }
         // What was touched meanwhile stands behind.
         touched.append(&mut self.touched);
         self.touched = touched;
+        // What was counted since may have been given up elsewhere.
+        self.tail_bytes = tail_bytes;
+        self.tails_grew(0);
     }
 
     fn purge(&mut self, now: TimestampMs) {
@@ -147,51 +140,20 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use partition::{Acks, Config, FlushPolicy, Ticket};
 
-    use model::{BatchBuilder, LeaderEpoch, NodeId, TopicId};
-    use partition::{Acks, Config, FlushPolicy, Leadership, Partition, Ticket};
-    use storage::{OpenHints, RealDisk};
-
+    use super::super::testing::Rig;
     use super::*;
-    use crate::clock::Clock;
-    use crate::disk_pool::DiskThreads;
-    use crate::log_dir::LogDir;
-    use crate::shard::{Slot, StateConfig};
 
     #[test]
     fn a_partition_that_nobody_uses_is_synced_when_its_topic_wants_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let threads = DiskThreads::start(1).unwrap();
-        let config = StateConfig {
-            clock: Clock,
-            disk: threads.pool(),
-            groups: coordinator::GroupConfig::default(),
-            tail_bytes_max: 0,
-            retention_interval_ms: i64::MAX,
-            checkpoint_interval_ms: i64::MAX,
-        };
-        let (mailbox, _kept) = tokio::sync::mpsc::channel(1);
-        let mut state = State::new(config, mailbox.downgrade());
-        let (now, id) = (state.now(), PartitionId { topic: TopicId([1; 16]), index: 0 });
-        let disk = RealDisk::new([0; 16]);
-        let node = NodeId(1);
-        let dir = Arc::new(LogDir::new(disk.clone(), folder.path().to_owned(), TopicId::ZERO, true, Arc::default()));
+        let mut rig = Rig::new(0);
         let minute = Config { flush: FlushPolicy { messages: i64::MAX, ms: 60_000 }, ..Config::default() };
-        let opened = Partition::open(disk, folder.path().join("t-0"), node, minute, OpenHints::default(), now);
-        let topic: Arc<str> = "t".into();
-        let counters = state.counters.topics.slot(id.topic, &topic);
-        state.install(id, Slot::new(topic, opened.unwrap().0, dir, counters));
-        let me: Arc<[NodeId]> = [node].into();
-        let (replicas, in_sync) = (me.clone(), me);
-        state.lead_by(
-            id,
-            Leadership { leader: Some(node), epoch: LeaderEpoch(0), partition_epoch: 0, replicas, in_sync },
-        );
-        let mut builder = BatchBuilder::new();
-        builder.append(now, None, Some(b"v"), &[]);
+        let (id, batch) = (rig.partition(0, minute), rig.batch(b"v"));
+        let state = &mut rig.state;
+        let now = state.now();
         state.with(id, |slot, now, effects| {
-            slot.partition.write(builder.finish(), Acks::All, Ticket(0), now, effects).unwrap().unwrap()
+            slot.partition.write(batch, Acks::All, Ticket(0), now, effects).unwrap().unwrap()
         });
         let due = state.slot(id).unwrap().partition.flush_due().unwrap();
         assert!(due >= now + 60_000);
@@ -201,6 +163,5 @@ mod tests {
         assert!(state.slot(id).unwrap().partition.wants_flush(due));
         state.look_after_touched(due, false);
         assert!(!state.slot(id).unwrap().partition.wants_flush(due), "the sync is under way");
-        threads.stop();
     }
 }

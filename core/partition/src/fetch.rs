@@ -1,5 +1,6 @@
 //! Reading for consumers.
 
+use bytes::BytesMut;
 use model::{LeaderEpoch, Offset, TimestampMs};
 use storage::{AbortedTxn, Disk, ReadError, ReadPlan};
 
@@ -71,8 +72,13 @@ impl From<ReadError> for FetchError {
 }
 
 impl<D: Disk> Partition<D> {
-    /// Plans a read for a consumer.
-    pub fn fetch(&mut self, spec: &FetchSpec, now: TimestampMs) -> Result<Fetched<D>, FetchError> {
+    /// Plans a read for a consumer; `memory` as in [`storage::Log::read`].
+    pub fn fetch(
+        &mut self,
+        spec: &FetchSpec,
+        now: TimestampMs,
+        memory: &mut BytesMut,
+    ) -> Result<Fetched<D>, FetchError> {
         self.replica.check_epoch(spec.leader_epoch)?;
         self.used_at = now;
         let offsets = self.log.offsets();
@@ -95,7 +101,7 @@ impl<D: Disk> Partition<D> {
             Isolation::ReadUncommitted => fetched.high_watermark,
             Isolation::ReadCommitted => last_stable_offset,
         };
-        fetched.plan = self.log.read(spec.from, spec.bytes_max, below)?;
+        fetched.plan = self.log.read(spec.from, spec.bytes_max, below, memory)?;
         if spec.isolation == Isolation::ReadCommitted {
             // The plan may end earlier: then the reader learns of more than it needs, which costs it nothing.
             let aborted = if fetched.plan.is_empty() { Vec::new() } else { self.log.aborted(spec.from, below)? };

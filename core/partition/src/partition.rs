@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use bytes::BytesMut;
 use model::{NodeId, Offset, TimestampMs};
 use storage::{
     Disk, DiskError, FlushTask, Flushed, Log, LogOffsets, OpenError, OpenHints, Outcome, RecoveryReport, RemovedLog,
@@ -136,7 +137,7 @@ impl<D: Disk> Partition<D> {
     /// Reads whole batches for the broker itself, from memory or file, up to the log's end.
     pub fn read_own(&mut self, from: Offset, bytes_max: usize) -> Result<storage::ReadPlan<D>, storage::ReadError> {
         let end = self.log.offsets().end;
-        self.log.read(from, bytes_max, end)
+        self.log.read(from, bytes_max, end, &mut BytesMut::new())
     }
 
     /// After every append: decides what must be synced first, moves the high watermark, releases what waited for it.
@@ -247,6 +248,11 @@ impl<D: Disk> Partition<D> {
             self.outcomes = Vec::new();
         }
         idle
+    }
+
+    /// When it was last read or written.
+    pub fn used_at(&self) -> TimestampMs {
+        self.used_at
     }
 
     /// Bytes of the newest batches kept in memory.

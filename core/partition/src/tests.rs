@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use model::{
     BatchBuilder, Codec, LeaderEpoch, NodeId, Offset, Producer, ProducerEpoch, ProducerId, TimestampMs, ValidBatch,
 };
-use storage::{OpenHints, ReadPlan, SimDisk};
+use storage::{OpenHints, SimDisk};
 
 use crate::*;
 
@@ -71,7 +72,7 @@ fn fetch(partition: &mut Partition<SimDisk>, from: i64) -> Result<Fetched<SimDis
         leader_epoch: LeaderEpoch::NONE,
         last_fetched_epoch: LeaderEpoch::NONE,
     };
-    partition.fetch(&spec, NOW)
+    partition.fetch(&spec, NOW, &mut BytesMut::new())
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_lone_leader_acknowledges_at_once_and_consumers_read_it() {
     assert!(effects.readable_bytes > 0 && effects.completions.is_empty() && !effects.flush);
     let fetched = fetch(&mut partition, 0).unwrap();
     assert_eq!(fetched.high_watermark, Offset(2));
-    let ReadPlan::Memory(batches) = fetched.plan else { panic!("the tail is in memory") };
+    let batches = fetched.plan.load().unwrap();
     let values: Vec<_> = batches[0].records(100).unwrap().map(|record| record.unwrap().value.unwrap()).collect();
     assert_eq!(values, ["a", "b"]);
 }
@@ -108,6 +109,22 @@ fn batches_that_wait_together_are_judged_one_by_one_and_each_ticket_comes_back_o
     assert_eq!(told, [(1, Some(0)), (2, None), (3, Some(1)), (4, Some(2))]);
     assert!(matches!(effects.completions[1].1, Err(ProduceError::TooLarge { limit: 100, .. })));
     assert_eq!(partition.offsets().end, Offset(3));
+}
+
+#[test]
+fn batches_that_wait_together_leave_in_one_write() {
+    let disk = SimDisk::new();
+    let opened = Partition::open(disk.clone(), "/d/t-0", ME, Config::default(), OpenHints::default(), NOW);
+    let mut partition = opened.unwrap().0;
+    partition.lead_by(alone(0), NOW, &mut Effects::default());
+    produce(&mut partition, batch(&["a"])).unwrap();
+    let mut queue = Queue::default();
+    for ticket in 0..100 {
+        queue.push(batch(&["b", "c"]), Acks::All, Ticket(ticket));
+    }
+    let before = disk.calls();
+    partition.produce(&mut queue, NOW, &mut Effects::default());
+    assert_eq!((disk.calls() - before, partition.offsets().end), (1, Offset(201)));
 }
 
 #[test]
@@ -275,7 +292,7 @@ fn times_that_only_a_leader_gives_are_dropped_and_the_records_keep_theirs() {
         builder.append(NOW + ms, None, Some(b"a"), &[]);
     }
     produce(&mut partition, builder.finish()).unwrap();
-    let ReadPlan::Memory(batches) = fetch(&mut partition, 0).unwrap().plan else { panic!("the tail is in memory") };
+    let batches = fetch(&mut partition, 0).unwrap().plan.load().unwrap();
     batches[0].check_crc().unwrap();
     let times: Vec<_> = batches[0].records(1000).unwrap().map(|record| record.unwrap().timestamp).collect();
     assert_eq!(times, [NOW + -5, NOW]);
@@ -301,7 +318,7 @@ fn a_topic_with_a_codec_stores_every_batch_in_it() {
     let compression = Some(Compression { codec: Codec::Lz4, level: None });
     let mut partition = partition(Config { compression, ..Config::default() });
     produce(&mut partition, batch(&["a", "b"])).unwrap();
-    let ReadPlan::Memory(batches) = fetch(&mut partition, 0).unwrap().plan else { panic!("the tail is in memory") };
+    let batches = fetch(&mut partition, 0).unwrap().plan.load().unwrap();
     assert_eq!(batches[0].codec(), Codec::Lz4 as u8);
     assert_eq!(batches[0].records(1000).unwrap().count(), 2);
 }
@@ -353,7 +370,7 @@ fn a_reader_whose_last_epoch_ended_earlier_is_told_where() {
         leader_epoch: LeaderEpoch(4),
         last_fetched_epoch: LeaderEpoch(0),
     };
-    let fetched = partition.fetch(&spec, NOW).unwrap();
+    let fetched = partition.fetch(&spec, NOW, &mut BytesMut::new()).unwrap();
     assert_eq!(fetched.diverging, Some(Diverging { epoch: LeaderEpoch(0), end_offset: Offset(2) }));
     assert!(fetched.plan.is_empty());
 }

@@ -12,8 +12,8 @@ use crate::disk::{Disk, DiskError, File as _};
 pub enum ReadPlan<D: Disk> {
     /// There is nothing at or above the offset yet, below the bound.
     Empty,
-    /// Whole batches, in order.
-    Memory(Vec<Batch>),
+    /// Whole batches, one behind the other.
+    Memory(Bytes),
     /// Bytes of one segment.
     File(FileRegion<D>),
 }
@@ -36,7 +36,7 @@ impl<D: Disk> ReadPlan<D> {
     pub fn len(&self) -> usize {
         match self {
             Self::Empty => 0,
-            Self::Memory(batches) => batches.iter().map(Batch::size_bytes).sum(),
+            Self::Memory(batches) => batches.len(),
             Self::File(region) => region.len,
         }
     }
@@ -47,22 +47,11 @@ impl<D: Disk> ReadPlan<D> {
 
     /// Reads what the plan names into memory, for a reader within the broker. A batch that the plan cuts is left out.
     pub fn load(self) -> Result<Vec<Batch>, ReadError> {
-        let region = match self {
+        let mut bytes = match self {
             Self::Empty => return Ok(Vec::new()),
-            Self::Memory(batches) => return Ok(batches),
-            Self::File(region) => region,
+            Self::Memory(batches) => batches,
+            Self::File(region) => region.load()?,
         };
-        let mut buffer = vec![0; region.len];
-        let read = region.file.read_at(&mut buffer, region.position);
-        let read = read.map_err(|cause| {
-            ReadError::Disk(DiskError {
-                operation: "read",
-                path: format!("segment of {}", region.first_offset).into(),
-                cause,
-            })
-        })?;
-        buffer.truncate(read);
-        let mut bytes = Bytes::from(buffer);
         let mut batches = Vec::new();
         while let Ok(batch) = Batch::cut(&mut bytes) {
             batches.push(batch);
@@ -71,11 +60,24 @@ impl<D: Disk> ReadPlan<D> {
     }
 }
 
+impl<D: Disk> FileRegion<D> {
+    fn load(self) -> Result<Bytes, ReadError> {
+        let mut buffer = vec![0; self.len];
+        let read = self.file.read_at(&mut buffer, self.position);
+        let read = read.map_err(|cause| {
+            let path = format!("segment of {}", self.first_offset).into();
+            ReadError::Disk(DiskError { operation: "read", path, cause })
+        })?;
+        buffer.truncate(read);
+        Ok(buffer.into())
+    }
+}
+
 impl<D: Disk> fmt::Debug for ReadPlan<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "Empty"),
-            Self::Memory(batches) => f.debug_tuple("Memory").field(batches).finish(),
+            Self::Memory(batches) => write!(f, "Memory({} bytes)", batches.len()),
             Self::File(region) => region.fmt(f),
         }
     }

@@ -263,7 +263,7 @@ impl<D: Disk> Log<D> {
                 self.producers.note(&header);
             }
             self.settle(&header, marker(batch));
-            self.tail.push(batch, self.config.tail_bytes);
+            self.tail.push(batch, self.config.tail_bytes, self.config.memory_read_bytes);
         }
         self.run = run;
         self.run.clear();

@@ -1,6 +1,7 @@
 //! Reading: where the bytes are, not the bytes.
 
-use model::{Batch, Offset};
+use bytes::BytesMut;
+use model::Offset;
 
 use super::Log;
 use crate::disk::Disk;
@@ -10,11 +11,18 @@ use crate::segment::Found;
 impl<D: Disk> Log<D> {
     /// Plans a read of whole batches from the one that holds `from` on, which is given whole whatever its size, up to
     /// `max_bytes` and to `below`, exclusive: a batch that ends at `below` or above is not given. A plan for a file may end inside
-    /// a batch, which readers throw away; it never leaves its segment.
+    /// a batch, which readers throw away; it never leaves its segment. What is read from memory is copied into `memory`,
+    /// which the plan then shares; empty and kept by the caller, it allocates nothing once earlier plans are gone.
     ///
     /// Fails with `OutOfRange` where `from` is below the log's start or above its end; at the end there is nothing yet,
     /// which is no failure. With `Corrupt` the records are there but damaged.
-    pub fn read(&mut self, from: Offset, max_bytes: usize, below: Offset) -> Result<ReadPlan<D>, ReadError> {
+    pub fn read(
+        &mut self,
+        from: Offset,
+        max_bytes: usize,
+        below: Offset,
+        memory: &mut BytesMut,
+    ) -> Result<ReadPlan<D>, ReadError> {
         if self.is_failed() {
             return Err(ReadError::Failed);
         }
@@ -25,31 +33,15 @@ impl<D: Disk> Log<D> {
         if from >= below {
             return Ok(ReadPlan::Empty);
         }
-        match self.read_tail(from, max_bytes, below) {
-            Some(batches) if batches.is_empty() => Ok(ReadPlan::Empty),
-            Some(batches) => Ok(ReadPlan::Memory(batches)),
-            None => self.read_file(from, max_bytes, below),
-        }
-    }
-
-    /// `None` where memory does not hold `from`, or where there is so much to send that the file is the better source.
-    fn read_tail(&self, from: Offset, max_bytes: usize, below: Offset) -> Option<Vec<Batch>> {
-        let mut count = 0;
-        let mut bytes = 0;
-        for batch in self.tail.from(from)? {
-            let fits = count == 0 || bytes + batch.size_bytes() <= max_bytes;
-            if !fits || batch.last_offset() >= below {
-                break;
+        match self.tail.read(from, max_bytes, below) {
+            Some([]) => Ok(ReadPlan::Empty),
+            Some(batches) if batches.len() <= self.config.memory_read_bytes => {
+                memory.extend_from_slice(batches);
+                Ok(ReadPlan::Memory(memory.split().freeze()))
             }
-            count += 1;
-            bytes += batch.size_bytes();
-            if bytes > self.config.memory_read_bytes {
-                return None;
-            }
+            // There is so much to send that the file is the better source.
+            Some(_) | None => self.read_file(from, max_bytes, below),
         }
-        let mut batches = Vec::with_capacity(count);
-        batches.extend(self.tail.from(from)?.take(count).cloned());
-        Some(batches)
     }
 
     fn read_file(&mut self, from: Offset, max_bytes: usize, below: Offset) -> Result<ReadPlan<D>, ReadError> {

@@ -56,8 +56,8 @@ impl<D: Disk> Log<D> {
         if self.is_failed() || offset >= self.end {
             return None;
         }
-        if let Some(batch) = self.tail.from(offset).and_then(|mut batches| batches.next()) {
-            return Some(RecordTimeTask { offset, source: Source::Memory(batch.clone()) });
+        if let Some(batch) = self.tail.batch(offset) {
+            return Some(RecordTimeTask { offset, source: Source::Memory(batch) });
         }
         let segments = self.segments[self.segment_of(offset)..].iter().take(2);
         let parts = segments.map(|segment| self.part(segment, offset)).collect();

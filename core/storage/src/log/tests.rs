@@ -12,7 +12,7 @@ mod truncate;
 
 use std::path::PathBuf;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use model::{Batch, LeaderEpoch, Offset, TimestampMs, ValidBatch};
 
 use super::Log;
@@ -140,10 +140,7 @@ pub(super) fn sync<D: Disk>(log: &mut Log<D>) -> Offset {
 pub(super) fn bytes_of<D: Disk>(plan: &ReadPlan<D>) -> Bytes {
     match plan {
         ReadPlan::Empty => Bytes::new(),
-        ReadPlan::Memory(batches) => {
-            let whole = |batch: &Batch| [&batch.header()[..], batch.records_bytes()].concat();
-            Bytes::from(batches.iter().flat_map(whole).collect::<Vec<u8>>())
-        }
+        ReadPlan::Memory(batches) => batches.clone(),
         ReadPlan::File(region) => {
             let mut bytes = vec![0; region.len];
             assert_eq!(region.file.read_at(&mut bytes, region.position).unwrap(), region.len);
@@ -169,7 +166,7 @@ pub(super) fn read_from<D: Disk>(log: &mut Log<D>, from: Offset) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut next = from;
     while next < log.offsets().end {
-        let plan = log.read(next, 1 << 20, Offset(i64::MAX)).unwrap();
+        let plan = log.read(next, 1 << 20, Offset(i64::MAX), &mut BytesMut::new()).unwrap();
         let some = batches_of(&plan);
         assert!(!some.is_empty(), "nothing at {next}, below the end");
         assert!(some[0].last_offset() >= next);

@@ -105,7 +105,7 @@ fn followers_take_offsets_as_they_are<D: Disk>(rig: Rig<D>) {
     assert_eq!((appended.first_offset, appended.last_offset), (Offset(5), Offset(20)));
     assert_eq!(spans(&mut log), [(5, 6), (20, 20)]);
     assert_eq!(log.latest_epoch(), Some(LeaderEpoch(3)));
-    let plan = log.read(Offset(7), 1000, Offset(i64::MAX)).unwrap();
+    let plan = log.read(Offset(7), 1000, Offset(i64::MAX), &mut BytesMut::new()).unwrap();
     assert_eq!(batches_of(&plan)[0].base_offset(), Offset(20), "the next batch there is");
 }
 

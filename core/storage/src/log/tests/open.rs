@@ -129,7 +129,8 @@ fn a_killed_log_scans_only_what_came_behind_its_state<D: Disk>(rig: Rig<D>) {
     let mut log = rig.open();
     busy(&mut log);
     log.checkpoint().unwrap();
-    let last = batches_of(&log.read(log.offsets().end + -1, 1, Offset(i64::MAX)).unwrap())[0].size_bytes() as u64;
+    let last = batches_of(&log.read(log.offsets().end + -1, 1, Offset(i64::MAX), &mut BytesMut::new()).unwrap())[0]
+        .size_bytes() as u64;
     let before = log.size_bytes();
     fill(&mut log, 2);
     let behind = log.size_bytes() - before;
