@@ -319,7 +319,8 @@ fn state_config(config: &Config, disk: &DiskThreads, clock: Clock) -> StateConfi
     }
 }
 
-/// Gives each recovered partition to its shard, tells it of those that could not be opened, then starts the coordinators of those of the group topic.
+/// Gives each recovered partition to its shard, and tells it of those that could not be opened; then starts the coordinators
+/// of the group topic.
 async fn install(shards: &Handle, outcome: recovery::Outcome) -> anyhow::Result<()> {
     let mut by_shard: Vec<Vec<Recovered>> = (0..shards.count()).map(|_| Vec::new()).collect();
     let mut groups = Vec::new();
