@@ -93,6 +93,8 @@ impl Observer {
 
     async fn gather(&self) -> Scrape {
         let parts = &self.parts;
+        // Before the shards are asked: once it is running, they have all their partitions.
+        let state = self.state();
         let Observed { shards, partitions, unopened, mut groups } = shards::observe(&parts.shards, self.node).await;
         self.lag.fill(&mut groups, &partitions, parts).await;
         let listeners = self.listeners.iter().enumerate();
@@ -103,7 +105,7 @@ impl Observer {
                 id: self.node,
                 version: env!("CARGO_PKG_VERSION"),
                 started_at: self.started_at,
-                state: self.state(),
+                state,
                 recovered: self.progress.recovered.load(Ordering::Relaxed),
                 to_recover: self.progress.total.load(Ordering::Relaxed),
                 request_bytes: parts.budget.used() as u64,
