@@ -18,14 +18,14 @@ pub struct Reserve {
 }
 
 impl Reserve {
-    /// Keeps room back in `dir`, where there is some.
+    /// What was kept back in `dir` before. Touches nothing: the start may yet be refused.
     pub fn new(dir: &Path) -> Self {
-        let mut reserve = Self { path: dir.join(NAME), held: false };
-        reserve.hold();
-        reserve
+        let path = dir.join(NAME);
+        let held = fs::metadata(&path).is_ok_and(|file| file.len() >= BYTES);
+        Self { path, held }
     }
 
-    /// Keeps room back again after [`Reserve::give`], where there is some.
+    /// Keeps room back unless some is, where there is some.
     pub fn hold(&mut self) {
         if self.held {
             return;
@@ -51,6 +51,8 @@ mod tests {
     fn what_is_held_takes_room_until_it_is_given() {
         let dir = tempfile::tempdir().unwrap();
         let mut reserve = Reserve::new(dir.path());
+        assert!(!dir.path().join(NAME).exists() && !reserve.give());
+        reserve.hold();
         assert_eq!(fs::metadata(dir.path().join(NAME)).unwrap().len(), BYTES);
         assert!(reserve.give() && !reserve.give());
         assert!(!dir.path().join(NAME).exists());
