@@ -191,6 +191,7 @@ fn open(
                     topic = &*job.topic.name,
                     partition = job.id.index,
                     bytes = report.cut_bytes,
+                    whole_batches = report.cut_batches,
                     "an unfinished write was cut off"
                 );
             }

@@ -4,7 +4,7 @@
 use std::io;
 
 use model::Offset;
-use model::batch::HEADER_BYTES;
+use model::batch::{HEADER_BYTES, MAGIC};
 
 use crate::disk::File;
 use crate::header::{CRC_COVERS_FROM, Header, Marker};
@@ -77,6 +77,8 @@ pub(crate) struct Scanned {
     pub position: u64,
     pub next_offset: Offset,
     pub torn: Option<Torn>,
+    /// How many whole batches end the file behind what is torn; [`scan`] itself does not look.
+    pub whole_behind: u64,
 }
 
 /// Reads batches from `position` to `end` and checks each, the first of which has `expected` as base offset or a higher
@@ -92,7 +94,7 @@ pub(crate) fn scan<F: File>(
     const BUFFER_BYTES: usize = 256 << 10;
     buffer.resize(usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX).min(BUFFER_BYTES), 0);
     let mut window = Window { file, buffer, at: position, len: 0, end };
-    let mut scanned = Scanned { position, next_offset: expected, torn: None };
+    let mut scanned = Scanned { position, next_offset: expected, torn: None, whole_behind: 0 };
     while scanned.position < end {
         let at = scanned.position;
         let Some(header) = window.bytes(at, HEADER_BYTES)? else {
@@ -127,6 +129,45 @@ pub(crate) fn scan<F: File>(
         scanned.next_offset = header.next_offset();
     }
     Ok(scanned)
+}
+
+/// How many whole batches end the file behind what is torn at `position`: those of a run that reaches `end` exactly and in
+/// which each is valid. Where it begins must be searched, since what is torn need not tell its size; a batch that lies
+/// inside a record reaches no end.
+pub(crate) fn whole_behind<F: File>(file: &F, position: u64, end: u64, buffer: &mut Vec<u8>) -> io::Result<u64> {
+    const MAGIC_AT: usize = 16;
+    const STRIDE: usize = 4096;
+    let mut bytes = [0; STRIDE + HEADER_BYTES - 1];
+    let mut at = position;
+    while at + HEADER_BYTES as u64 <= end {
+        let len = file.read_at(&mut bytes, at)?;
+        for (offset, header) in bytes[..len].windows(HEADER_BYTES).enumerate() {
+            let begins = header[MAGIC_AT] == MAGIC && header.first_chunk().and_then(Header::parse).is_some();
+            if !begins || !hops_to(file, at + offset as u64, end)? {
+                continue;
+            }
+            let mut whole = 0;
+            let run = scan(file, at + offset as u64, end, Offset::ZERO, buffer, |_, _, _| whole += 1)?;
+            if run.torn.is_none() {
+                return Ok(whole);
+            }
+        }
+        at += STRIDE as u64;
+    }
+    Ok(0)
+}
+
+/// Whether headers from `position` on lead to `end`.
+fn hops_to<F: File>(file: &F, position: u64, end: u64) -> io::Result<bool> {
+    let mut walk = Walk::new(file, position, end);
+    loop {
+        match walk.next() {
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(true),
+            Err(WalkError::Malformed(_)) => return Ok(false),
+            Err(WalkError::Io(error)) => return Err(error),
+        }
+    }
 }
 
 /// A part of a file in memory.

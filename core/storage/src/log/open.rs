@@ -35,6 +35,8 @@ pub struct RecoveryReport {
     pub torn: Option<Torn>,
     /// Bytes cut off behind the last whole batch, whole segments included.
     pub cut_bytes: u64,
+    /// Whole batches among them: none where a write was torn, but some where a power loss took what stood before them.
+    pub cut_batches: u64,
     pub segments_removed: usize,
 }
 
@@ -43,12 +45,14 @@ pub struct RecoveryReport {
 pub enum OpenError {
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// Below the recovery point, so no crash explains it: fetch the log anew from another replica.
-    #[error("{file} is corrupt at {position}, below what was synced")]
+    /// Below the recovery point, or in a log that was closed in order: no crash explains it, and to cut it off would take
+    /// records along that are whole. Fetch the log anew from another replica.
+    #[error("{file} is corrupt at {position}, which no crash explains")]
     Corrupt { file: String, position: u64 },
-    /// Records that were synced are gone: fetch the log anew from another replica.
-    #[error("{} ends at {end}, but everything below {recovery_point} was synced", dir.display())]
-    Lost { dir: PathBuf, end: Offset, recovery_point: Offset },
+    /// Records are gone that were synced, or there when the log was closed in this boot: fetch the log anew from another
+    /// replica.
+    #[error("{} ends at {end}, but no crash takes what is below {kept}", dir.display())]
+    Lost { dir: PathBuf, end: Offset, kept: Offset },
     /// The folder is of another incarnation of the topic.
     #[error("{} belongs to topic {found}, not to {wanted}", dir.display())]
     OtherTopic { dir: PathBuf, found: TopicId, wanted: TopicId },

@@ -21,8 +21,34 @@ use crate::segment::{Segment, remove_if_there};
 use crate::state_file::State;
 use crate::time_index::{self, TimeIndex};
 use crate::txn_index::TxnIndex;
-use crate::walk::{Scanned, Torn, scan};
+use crate::walk::{Scanned, Torn, scan, whole_behind};
 use crate::{names, txn_index};
+
+/// What holds after every crash, by the way the log was left. Where a file breaks it, something else damaged the file.
+/// That must not end the log: records behind the damage may be all that is left of what was acknowledged.
+#[derive(Clone, Copy)]
+struct Promise {
+    /// Everything below is there: it was synced, or it was closed in this boot and the page cache still has it.
+    kept: Offset,
+    /// The log was closed, so that its files were whole. A power loss may take the end of one that was not synced, not a
+    /// part with whole batches behind it.
+    closed: bool,
+}
+
+impl Promise {
+    fn of<D: Disk>(disk: &D, hints: &OpenHints, state: Option<&State>) -> Self {
+        let kept = match state {
+            Some(state) if hints.clean_shutdown && state.clean && state.boot == disk.boot() => state.end,
+            Some(state) => state.recovery_point,
+            None => hints.recovery_point,
+        };
+        Self { kept, closed: hints.clean_shutdown }
+    }
+
+    fn is_broken_by(self, scanned: &Scanned) -> bool {
+        scanned.torn.is_some() && (scanned.next_offset < self.kept || self.closed && scanned.whole_behind > 0)
+    }
+}
 
 impl<D: Disk> Log<D> {
     pub(super) fn recover(
@@ -76,7 +102,9 @@ impl<D: Disk> Log<D> {
             }
         }
         if state.boot == disk.boot() && agrees(&state, &bases) {
-            let resumed = Self::resume(disk.clone(), dir.clone(), config, state.clone(), producers, &bases, now)?;
+            let promise = Promise::of(&disk, hints, Some(&state));
+            let known = (state.clone(), producers);
+            let resumed = Self::resume(disk.clone(), dir.clone(), config, promise, known, &bases, now)?;
             if let Some(resumed) = resumed {
                 return Ok(resumed);
             }
@@ -103,8 +131,8 @@ impl<D: Disk> Log<D> {
         disk: D,
         dir: PathBuf,
         config: Config,
-        state: State,
-        producers: ProducerStates,
+        promise: Promise,
+        (state, producers): (State, ProducerStates),
         bases: &[Offset],
         now: TimestampMs,
     ) -> Result<Option<(Self, RecoveryReport)>, OpenError> {
@@ -125,8 +153,9 @@ impl<D: Disk> Log<D> {
             if !verified {
                 return Ok(None);
             }
+            log.refuse_damage(&scanned, promise)?;
             let newer: Vec<Offset> = bases.iter().copied().filter(|newer| *newer > base).collect();
-            log.scan_segments(&newer, scanned, Offset::ZERO, now, &mut report)?;
+            log.scan_segments(&newer, scanned, promise, now, &mut report)?;
         }
         Ok(Some((log, report)))
     }
@@ -141,6 +170,7 @@ impl<D: Disk> Log<D> {
         bases: &[Offset],
         now: TimestampMs,
     ) -> Result<(Self, RecoveryReport), OpenError> {
+        let promise = Promise::of(&disk, hints, state);
         let start = state.map_or(hints.log_start, |state| state.start);
         let recovery_point = state.map_or(hints.recovery_point, |state| state.recovery_point);
         let first = bases.first().copied().unwrap_or(start);
@@ -176,14 +206,12 @@ impl<D: Disk> Log<D> {
             log.active_mut().on_disk = true;
             log.forget_active()?;
             let scanned = log.scan_active(0, 0, &mut report)?;
-            log.refuse_corrupt(&scanned, recovery_point)?;
-            log.scan_segments(&bases[trusted + 1..], scanned, recovery_point, now, &mut report)?;
+            log.refuse_damage(&scanned, promise)?;
+            log.scan_segments(&bases[trusted + 1..], scanned, promise, now, &mut report)?;
         }
-        if log.end < recovery_point && !bases.is_empty() {
-            return Err(OpenError::Lost { dir: log.dir, end: log.end, recovery_point });
-        }
-        if bases.is_empty() && recovery_point > start {
-            return Err(OpenError::Lost { dir: log.dir, end: start, recovery_point });
+        let end = if bases.is_empty() { start } else { log.end };
+        if end < promise.kept {
+            return Err(OpenError::Lost { dir: log.dir, end, kept: promise.kept });
         }
         log.start = start.max(first);
         log.recovery_point = recovery_point.clamp(log.segments[0].base, log.end);
@@ -205,13 +233,13 @@ impl<D: Disk> Log<D> {
         let base = segment.base;
         let len = file.len().trying("look at", &path)?;
         if len < known {
-            return Ok(Scanned { position: 0, next_offset: base, torn: Some(Torn::CutShort) });
+            return Ok(Scanned { position: 0, next_offset: base, torn: Some(Torn::CutShort), whole_behind: 0 });
         }
         let expected = if position == 0 { base.max(self.end) } else { base };
         // In a segment that grew behind the state, the first batch is the state's last one, below the end.
         let expected = if known > 0 { base } else { expected };
         let mut buffer = Vec::new();
-        let scanned = scan(&*file, position, len, expected, &mut buffer, |at, header, marker| {
+        let mut scanned = scan(&*file, position, len, expected, &mut buffer, |at, header, marker| {
             if at >= known {
                 if !header.is_control() {
                     self.producers.note(header);
@@ -225,8 +253,10 @@ impl<D: Disk> Log<D> {
             return Ok(scanned);
         }
         if scanned.position < len {
+            scanned.whole_behind = whole_behind(&*file, scanned.position, len, &mut buffer).trying("read", &path)?;
             report.torn = scanned.torn;
             report.cut_bytes += len - scanned.position;
+            report.cut_batches += scanned.whole_behind;
         }
         Ok(scanned)
     }
@@ -236,7 +266,7 @@ impl<D: Disk> Log<D> {
         &mut self,
         bases: &[Offset],
         mut last: Scanned,
-        recovery_point: Offset,
+        promise: Promise,
         now: TimestampMs,
         report: &mut RecoveryReport,
     ) -> Result<(), OpenError> {
@@ -244,7 +274,11 @@ impl<D: Disk> Log<D> {
         while last.torn.is_none() {
             let Some(base) = left.next() else { break };
             if *base < self.end {
-                last.torn = Some(Torn::OffsetsGoBack);
+                let whole_behind = self.whole_batches(*base)?;
+                last = Scanned { position: 0, torn: Some(Torn::OffsetsGoBack), whole_behind, ..last };
+                if promise.is_broken_by(&last) {
+                    return Err(self.corrupt(*base, 0));
+                }
                 report.torn = last.torn;
                 self.remove_segment(*base, report)?;
                 break;
@@ -265,7 +299,14 @@ impl<D: Disk> Log<D> {
             self.end = *base;
             self.forget_active()?;
             last = self.scan_active(0, 0, report)?;
-            self.refuse_corrupt(&last, recovery_point)?;
+            self.refuse_damage(&last, promise)?;
+        }
+        // A power loss may shorten a file and keep the next one. It does not change bytes.
+        if promise.closed && last.torn.is_some_and(|torn| torn != Torn::CutShort) {
+            for base in left.clone() {
+                last.whole_behind += self.whole_batches(*base)?;
+            }
+            self.refuse_damage(&last, promise)?;
         }
         self.cut_torn()?;
         for base in left {
@@ -290,10 +331,21 @@ impl<D: Disk> Log<D> {
     fn remove_segment(&self, base: Offset, report: &mut RecoveryReport) -> Result<(), DiskError> {
         let log = names::path(&self.dir, base, names::LOG);
         report.cut_bytes += self.disk.len(&log).trying("look at", &log)?;
+        report.cut_batches += self.whole_batches(base)?;
         report.segments_removed += 1;
         names::OF_SEGMENT
             .iter()
             .try_for_each(|suffix| remove_if_there(&self.disk, &names::path(&self.dir, base, suffix)))
+    }
+
+    /// How many whole batches begin the segment at `base`.
+    fn whole_batches(&self, base: Offset) -> Result<u64, DiskError> {
+        let path = names::path(&self.dir, base, names::LOG);
+        let file = self.disk.open(&path).trying("open", &path)?;
+        let len = file.len().trying("look at", &path)?;
+        let mut whole = 0;
+        scan(&file, 0, len, Offset::ZERO, &mut Vec::new(), |_, _, _| whole += 1).trying("read", &path)?;
+        Ok(whole)
     }
 
     /// Starts the active segment's books anew.
@@ -305,14 +357,15 @@ impl<D: Disk> Log<D> {
         remove_if_there(disk, &active.path(dir, names::TXN_INDEX))
     }
 
-    /// A batch that was synced and is not whole was damaged by something else than a crash. It must not end the log:
-    /// records behind it may be all that is left of what was acknowledged.
-    fn refuse_corrupt(&self, scanned: &Scanned, recovery_point: Offset) -> Result<(), OpenError> {
-        if scanned.torn.is_some() && scanned.next_offset < recovery_point {
-            let file = self.active().path(&self.dir, names::LOG).display().to_string();
-            return Err(OpenError::Corrupt { file, position: scanned.position });
+    fn refuse_damage(&self, scanned: &Scanned, promise: Promise) -> Result<(), OpenError> {
+        if promise.is_broken_by(scanned) {
+            return Err(self.corrupt(self.active().base, scanned.position));
         }
         Ok(())
+    }
+
+    fn corrupt(&self, base: Offset, position: u64) -> OpenError {
+        OpenError::Corrupt { file: names::path(&self.dir, base, names::LOG).display().to_string(), position }
     }
 
     /// A closed segment as its files tell of it.

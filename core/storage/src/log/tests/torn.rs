@@ -1,13 +1,19 @@
-//! A tail that a crash tore, at every byte of it, and one that was damaged.
+//! A tail that a crash tore, at every byte of it, and damage that no crash explains.
 
 use model::Codec;
 
 use super::*;
+use crate::state_file;
 use crate::walk::Torn;
 
 on_both_disks! {
     a_last_batch_torn_at_any_byte_is_cut_off,
     a_last_batch_with_any_byte_damaged_is_cut_off,
+    whole_batches_that_are_cut_with_a_torn_one_are_counted,
+    a_closed_log_with_damage_before_whole_batches_is_refused,
+    a_closed_log_whose_last_batch_a_power_loss_may_have_torn_is_cut,
+    a_closed_log_that_is_shorter_in_the_same_boot_is_refused,
+    a_batch_within_a_torn_record_is_no_whole_batch,
 }
 
 const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
@@ -119,4 +125,152 @@ fn a_last_batch_with_any_byte_damaged_is_cut_off<D: Disk>(rig: Rig<D>) {
             });
         }
     });
+}
+
+/// Where a batch's records begin: a damage there leaves the header as it was.
+const IN_RECORDS: usize = 70;
+
+/// Two segments of batches of one record, five in the first and three in the second; each batch's size.
+fn two_segments<D: Disk>(log: &mut Log<D>) -> usize {
+    fill(log, 8);
+    assert_eq!(log.segment_count(), 2);
+    assert_eq!(log.size_bytes() % 8, 0);
+    (log.size_bytes() / 8) as usize
+}
+
+fn segment_path<D: Disk>(rig: &Rig<D>, nth: usize) -> PathBuf {
+    rig.dir.join(&rig.names(".log")[nth])
+}
+
+fn damage<D: Disk>(rig: &Rig<D>, path: &std::path::Path, at: usize) -> Vec<u8> {
+    let bytes = rig.disk.read(path).unwrap();
+    let mut damaged = bytes.clone();
+    damaged[at] ^= 0x41;
+    rig.disk.replace(path, &damaged, false).unwrap();
+    bytes
+}
+
+/// Lets the state file be of another boot, as it is when the system started again.
+fn start_again<D: Disk>(rig: &Rig<D>) {
+    let path = rig.dir.join("log.state");
+    let (mut state, producers) = state_file::decode(&rig.disk.read(&path).unwrap()).unwrap();
+    state.boot[0] ^= 1;
+    let mut bytes = Vec::new();
+    state_file::encode(&state, &producers, &mut bytes);
+    rig.disk.replace(&path, &bytes, false).unwrap();
+}
+
+fn lose_state<D: Disk>(rig: &Rig<D>) {
+    rig.disk.remove(&rig.dir.join("log.state")).unwrap();
+}
+
+fn whole_batches_that_are_cut_with_a_torn_one_are_counted<D: Disk>(rig: Rig<D>) {
+    for (segment, batch, behind, segments_removed) in [(1, 2, 0, 0), (1, 0, 2, 0), (0, 4, 3, 1), (0, 1, 6, 1)] {
+        for in_batch in [8, 11, 16, 17, IN_RECORDS] {
+            let mut log = rig.open();
+            let size = two_segments(&mut log);
+            drop(log);
+            lose_state(&rig);
+            damage(&rig, &segment_path(&rig, segment), batch * size + in_batch);
+            let (mut log, report) = rig.try_open(false).unwrap();
+            let how = format!("batch {batch} of segment {segment}, byte {in_batch}");
+            assert_eq!((report.cut_batches, report.segments_removed), (behind, segments_removed), "{how}");
+            assert_eq!(report.cut_bytes, (behind + 1) * size as u64, "{how}");
+            assert_eq!(spans(&mut log), singles(0..(segment * 5 + batch) as i64), "{how}");
+            drop(log);
+            rig.disk.remove_dir(&rig.dir).unwrap();
+        }
+    }
+}
+
+fn a_closed_log_with_damage_before_whole_batches_is_refused<D: Disk>(rig: Rig<D>) {
+    let mut log = rig.open();
+    let size = two_segments(&mut log);
+    log.close().unwrap();
+    let state_path = rig.dir.join("log.state");
+    let state = rig.disk.read(&state_path).unwrap();
+    for lose in [lose_state, start_again] {
+        for (segment, batch) in [(0, 0), (0, 3), (0, 4), (1, 0), (1, 1)] {
+            for in_batch in [8, 11, 16, 17, IN_RECORDS] {
+                // A length too large makes the last batch of a file look as if the file was cut.
+                if (segment, batch) == (0, 4) && in_batch < 12 {
+                    continue;
+                }
+                lose(&rig);
+                let path = segment_path(&rig, segment);
+                let whole = damage(&rig, &path, batch * size + in_batch);
+                let how = format!("batch {batch} of segment {segment}, byte {in_batch}");
+                match rig.try_open(true).map(|(_, report)| report) {
+                    Err(OpenError::Corrupt { file, position }) => {
+                        assert_eq!((file, position), (path.display().to_string(), (batch * size) as u64), "{how}");
+                    }
+                    other => panic!("{how}: {other:?}"),
+                }
+                assert_eq!(rig.disk.read(&path).unwrap().len(), whole.len(), "{how}");
+                rig.disk.replace(&path, &whole, false).unwrap();
+                assert_eq!(spans(&mut rig.try_open(true).unwrap().0), singles(0..8), "mended: {how}");
+                rig.disk.replace(&state_path, &state, false).unwrap();
+            }
+        }
+    }
+}
+
+fn a_closed_log_whose_last_batch_a_power_loss_may_have_torn_is_cut<D: Disk>(rig: Rig<D>) {
+    for lose in [lose_state, start_again] {
+        for in_batch in [8, 16, IN_RECORDS] {
+            let mut log = rig.open();
+            let size = two_segments(&mut log);
+            log.close().unwrap();
+            lose(&rig);
+            damage(&rig, &segment_path(&rig, 1), 2 * size + in_batch);
+            let (mut log, report) = rig.try_open(true).unwrap();
+            assert_eq!((report.cut_bytes, report.cut_batches), (size as u64, 0));
+            assert_eq!(spans(&mut log), singles(0..7));
+            drop(log);
+            rig.disk.remove_dir(&rig.dir).unwrap();
+        }
+    }
+}
+
+fn a_closed_log_that_is_shorter_in_the_same_boot_is_refused<D: Disk>(rig: Rig<D>) {
+    let mut log = rig.open();
+    let size = two_segments(&mut log);
+    log.close().unwrap();
+    let path = segment_path(&rig, 1);
+    let whole = rig.disk.read(&path).unwrap();
+    for cut in [1, size, size + 1, 3 * size] {
+        rig.disk.replace(&path, &whole[..whole.len() - cut], false).unwrap();
+        match rig.try_open(true).map(|(_, report)| report) {
+            Err(OpenError::Corrupt { position, .. }) if cut % size != 0 => {
+                assert_eq!(position, ((whole.len() - cut) / size * size) as u64, "{cut}");
+            }
+            Err(OpenError::Lost { end, kept, .. }) if cut % size == 0 => {
+                assert_eq!((end, kept), (Offset(8 - (cut / size) as i64), Offset(8)));
+            }
+            other => panic!("{cut}: {other:?}"),
+        }
+        assert_eq!(rig.disk.len(&path).unwrap(), (whole.len() - cut) as u64, "nothing is cut");
+        rig.disk.replace(&path, &whole, false).unwrap();
+        assert_eq!(spans(&mut rig.try_open(true).unwrap().0), singles(0..8), "{cut}");
+    }
+}
+
+/// As in a topic that holds copies of segments.
+fn a_batch_within_a_torn_record_is_no_whole_batch<D: Disk>(rig: Rig<D>) {
+    let mut log = rig.open();
+    fill(&mut log, 2);
+    drop(log);
+    let path = segment_path(&rig, 0);
+    let whole = rig.disk.read(&path).unwrap();
+    let outer = BatchSpec { value: 400, ..BatchSpec::at(2, 1) }.build();
+    let inner = BatchSpec::at(9, 1).build();
+    let mut bytes = [&whole[..], outer.header(), outer.records_bytes()].concat();
+    let at = whole.len() + 100;
+    bytes[at..at + model::batch::HEADER_BYTES].copy_from_slice(inner.header());
+    bytes[at + model::batch::HEADER_BYTES..at + inner.size_bytes()].copy_from_slice(inner.records_bytes());
+    bytes.truncate(at + inner.size_bytes() + 1);
+    rig.disk.replace(&path, &bytes, false).unwrap();
+    let (mut log, report) = rig.try_open(true).unwrap();
+    assert_eq!((report.torn, report.cut_batches), (Some(Torn::CutShort), 0));
+    assert_eq!(spans(&mut log), singles(0..2));
 }
