@@ -16,6 +16,8 @@ pub(crate) const EPOCHS: &str = "leader-epoch-checkpoint";
 pub(crate) const METADATA: &str = "partition.metadata";
 /// Ours: see [`crate::state_file`]. Kafka ignores names that it does not know.
 pub(crate) const STATE: &str = "log.state";
+/// Ours: a start refused to cut the log, and said why. There until one need not.
+pub(crate) const REFUSED: &str = "log.refused";
 
 pub(crate) const DELETED: &str = ".deleted";
 pub(crate) const TEMPORARY: &str = ".tmp";

@@ -76,9 +76,24 @@ impl<D: Disk> Log<D> {
         for at in strays {
             remove_if_there(&disk, &names::path(&dir, at, names::SNAPSHOT))?;
         }
-        let (mut log, report) = Self::recover_from(disk, dir, config, hints, now, state, bases)?;
-        log.stray_snapshot = stray;
-        Ok((log, report))
+        // The mark of a clean shutdown holds for one start. A log that was refused stays so: nothing was appended since.
+        let refused = names.iter().any(|name| name == names::REFUSED);
+        let hints = OpenHints { clean_shutdown: hints.clean_shutdown || refused, ..*hints };
+        let refusal = dir.join(names::REFUSED);
+        match Self::recover_from(disk.clone(), dir, config, &hints, now, state, bases) {
+            Ok((mut log, report)) => {
+                if refused {
+                    remove_if_there(&disk, &refusal)?;
+                }
+                log.stray_snapshot = stray;
+                Ok((log, report))
+            }
+            Err(error @ (OpenError::Corrupt { .. } | OpenError::Lost { .. })) if hints.clean_shutdown => {
+                disk.replace(&refusal, format!("{error}\n").as_bytes(), true).trying("replace", &refusal)?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn recover_from(

@@ -13,6 +13,7 @@ on_both_disks! {
     a_closed_log_with_damage_before_whole_batches_is_refused,
     a_closed_log_whose_last_batch_a_power_loss_may_have_torn_is_cut,
     a_closed_log_that_is_shorter_in_the_same_boot_is_refused,
+    a_log_that_was_refused_stays_refused_until_it_is_mended,
     a_batch_within_a_torn_record_is_no_whole_batch,
 }
 
@@ -253,6 +254,29 @@ fn a_closed_log_that_is_shorter_in_the_same_boot_is_refused<D: Disk>(rig: Rig<D>
         rig.disk.replace(&path, &whole, false).unwrap();
         assert_eq!(spans(&mut rig.try_open(true).unwrap().0), singles(0..8), "{cut}");
     }
+}
+
+fn a_log_that_was_refused_stays_refused_until_it_is_mended<D: Disk>(rig: Rig<D>) {
+    let mut log = rig.open();
+    let size = two_segments(&mut log);
+    log.close().unwrap();
+    lose_state(&rig);
+    let path = segment_path(&rig, 1);
+    let whole = damage(&rig, &path, IN_RECORDS);
+    for clean_shutdown in [true, false, false] {
+        assert!(matches!(rig.try_open(clean_shutdown), Err(OpenError::Corrupt { .. })), "{clean_shutdown}");
+    }
+    rig.disk.replace(&path, &whole, false).unwrap();
+    let (log, report) = rig.try_open(false).unwrap();
+    assert_eq!((report.torn, rig.names(".refused").len()), (None, 0));
+    drop(log);
+
+    damage(&rig, &path, IN_RECORDS);
+    assert!(rig.try_open(true).is_err());
+    rig.disk.remove(&rig.dir.join("log.refused")).unwrap();
+    let (mut log, report) = rig.try_open(false).unwrap();
+    assert_eq!((report.cut_bytes, report.cut_batches), (3 * size as u64, 2), "given up by whoever removed the file");
+    assert_eq!(spans(&mut log), singles(0..5));
 }
 
 /// As in a topic that holds copies of segments.
