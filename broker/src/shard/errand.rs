@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use model::{LeaderEpoch, Offset, PartitionId, ValidBatch};
 use partition::{Acks, FetchError, Isolation, ProduceResult};
-use storage::RealDisk;
+use storage::{ReadPlan, RealDisk};
 
 use super::wait::ProgressWait;
 
@@ -60,7 +60,12 @@ pub struct ReadErrand {
     pub outcomes: Vec<Result<Fetched, FetchError>>,
     /// Where records that are read from memory are copied to; the plans share it.
     pub memory: BytesMut,
+    /// Room that reads took of late.
+    memory_taken: usize,
 }
+
+/// No more memory than this is made ready before it is known that it is needed.
+const READY_BYTES_MAX: usize = 64 << 10;
 
 impl Default for ReadErrand {
     fn default() -> Self {
@@ -71,6 +76,22 @@ impl Default for ReadErrand {
             wait: None,
             outcomes: Vec::new(),
             memory: BytesMut::new(),
+            memory_taken: 0,
         }
+    }
+}
+
+impl ReadErrand {
+    /// Makes as much memory ready as earlier reads took: it is free again, as a rule, and then nothing is allocated.
+    pub fn make_ready(&mut self) {
+        self.outcomes.clear();
+        self.memory.reserve(self.memory_taken);
+    }
+
+    /// Takes note of what the reads took.
+    pub fn note_taken(&mut self) {
+        let in_memory = self.outcomes.iter().flatten().filter(|fetched| matches!(fetched.plan, ReadPlan::Memory(_)));
+        let taken: usize = in_memory.map(|fetched| fetched.plan.len()).sum();
+        self.memory_taken = taken.max(self.memory_taken - self.memory_taken / 16).min(READY_BYTES_MAX);
     }
 }

@@ -116,7 +116,7 @@ impl State {
     /// Plans each read of `errand`, in order.
     pub fn read(&mut self, errand: &mut ReadErrand) {
         let now = self.now();
-        errand.outcomes.clear();
+        errand.make_ready();
         for read in &errand.reads {
             let Some(slot) = self.slots.get_mut(&read.partition) else {
                 let why = self.why_unopened(read.partition).map(str::to_owned);
@@ -149,6 +149,7 @@ impl State {
             }
             errand.outcomes.push(outcome);
         }
+        errand.note_taken();
     }
 
     pub fn find_offset(

@@ -9,7 +9,7 @@
 //! An index is never synced: a lost or damaged one is made anew from its log.
 
 use std::io::IoSlice;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, DiskError, File as _, Trying as _};
 
@@ -58,9 +58,9 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
     }
 
     /// Makes the stored entries readable; checks them with `in_order` when they are mapped.
-    fn look(&mut self, disk: &D, path: &Path, in_order: InOrder<N>) -> Result<&[[u8; N]], Damaged> {
+    fn look(&mut self, disk: &D, path: impl FnOnce() -> PathBuf, in_order: InOrder<N>) -> Result<&[[u8; N]], Damaged> {
         if self.stored > 0 && self.map.is_none() {
-            let map = disk.map(path).map_err(|_| Damaged)?;
+            let map = disk.map(&path()).map_err(|_| Damaged)?;
             let entries = entries::<N>(&map).get(..self.stored as usize).ok_or(Damaged)?;
             let mut before = None;
             for entry in entries {
@@ -81,16 +81,17 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
         path: &Path,
         in_order: InOrder<N>,
     ) -> Result<impl Iterator<Item = &[u8; N]>, Damaged> {
-        self.look(disk, path, in_order)?;
+        self.look(disk, || path.to_owned(), in_order)?;
         let stored = self.map.as_deref().map_or(&[][..], |map| &entries::<N>(map)[..self.stored as usize]);
         Ok(stored.iter().chain(&self.recent))
     }
 
-    /// The last entry for which `holds`, which is true up to some entry and false from there on.
+    /// The last entry for which `holds`, which is true up to some entry and false from there on. `path` is asked for only
+    /// where the file must be looked at.
     pub fn last_where(
         &mut self,
         disk: &D,
-        path: &Path,
+        path: impl FnOnce() -> PathBuf,
         in_order: InOrder<N>,
         holds: impl Fn(&[u8; N]) -> bool,
     ) -> Result<Option<[u8; N]>, Damaged> {
@@ -123,7 +124,7 @@ impl<D: Disk, const N: usize> IndexFile<D, N> {
             return Ok(());
         }
         self.recent.clear();
-        let keep = self.look(disk, path, in_order)?.partition_point(&holds) as u32;
+        let keep = self.look(disk, || path.to_owned(), in_order)?.partition_point(&holds) as u32;
         if keep < self.stored {
             // The map goes before the file is cut: reading a page that is gone kills the process.
             self.map = None;

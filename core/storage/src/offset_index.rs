@@ -4,7 +4,7 @@
 //!  entry: last offset of a batch, less the segment's base i32 | position of the batch i32
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, DiskError, File};
 use crate::index_file::{Damaged, IndexFile};
@@ -55,7 +55,7 @@ impl<D: Disk> OffsetIndex<D> {
     }
 
     /// The position of a batch that is not behind the one that holds `base + relative_offset`.
-    pub fn position(&mut self, disk: &D, path: &Path, relative_offset: i64) -> Result<u32, Damaged> {
+    pub fn position(&mut self, disk: &D, path: impl FnOnce() -> PathBuf, relative_offset: i64) -> Result<u32, Damaged> {
         let found = self.0.last_where(disk, path, in_order, |entry| i64::from(split(entry).0) <= relative_offset)?;
         Ok(found.map_or(0, |entry| split(&entry).1))
     }
@@ -123,22 +123,30 @@ mod tests {
                 assert_eq!((index.stored(), disk.len(path).unwrap()), (4, 32));
                 let file = disk.open(path).unwrap();
                 for offset in [0, 9, 18, 29, 1 << 40] {
-                    assert_eq!(position_in(&file, 4, offset), index.position(&disk, path, offset).ok(), "{offset}");
+                    assert_eq!(
+                        position_in(&file, 4, offset),
+                        index.position(&disk, || path.to_owned(), offset).ok(),
+                        "{offset}"
+                    );
                 }
                 assert_eq!(position_in(&file, 9, 1 << 40), None, "the file holds four");
             }
             for (offset, position) in
                 [(0, 0), (8, 0), (9, 5_000), (18, 5_000), (19, 10_000), (29, 15_000), (1 << 40, 20_000)]
             {
-                assert_eq!(index.position(&disk, path, offset), Ok(position), "{offset}, written: {written}");
+                assert_eq!(
+                    index.position(&disk, || path.to_owned(), offset),
+                    Ok(position),
+                    "{offset}, written: {written}"
+                );
             }
         }
         index.push(49, 25_000);
-        assert_eq!(index.position(&disk, path, 49), Ok(25_000));
-        assert_eq!(index.position(&disk, path, 48), Ok(20_000));
+        assert_eq!(index.position(&disk, || path.to_owned(), 49), Ok(25_000));
+        assert_eq!(index.position(&disk, || path.to_owned(), 48), Ok(20_000));
         index.truncate(&disk, path, 15_000).unwrap();
         assert_eq!((index.len(), disk.len(path).unwrap()), (2, 16));
-        assert_eq!(index.position(&disk, path, 99), Ok(10_000));
+        assert_eq!(index.position(&disk, || path.to_owned(), 99), Ok(10_000));
     }
 
     #[test]
@@ -146,13 +154,13 @@ mod tests {
         let disk = SimDisk::new();
         disk.create_dir(Path::new("/d")).unwrap();
         let path = Path::new("/d/00000000000000000000.index");
-        assert_eq!(OffsetIndex::with_stored(1).position(&disk, path, 5), Err(Damaged));
+        assert_eq!(OffsetIndex::with_stored(1).position(&disk, || path.to_owned(), 5), Err(Damaged));
         let mut index = OffsetIndex::with_stored(0);
         index.push(5, 100);
         index.push(9, 200);
         index.write_out(&disk, path).unwrap();
-        assert_eq!(OffsetIndex::with_stored(3).position(&disk, path, 5), Err(Damaged));
+        assert_eq!(OffsetIndex::with_stored(3).position(&disk, || path.to_owned(), 5), Err(Damaged));
         disk.flip(path, 3, 0x80);
-        assert_eq!(OffsetIndex::with_stored(2).position(&disk, path, 5), Err(Damaged));
+        assert_eq!(OffsetIndex::with_stored(2).position(&disk, || path.to_owned(), 5), Err(Damaged));
     }
 }

@@ -198,8 +198,9 @@ impl<D: Disk> Segment<D> {
     }
 
     fn find_once(&mut self, disk: &D, dir: &Path, offset: Offset, end: u64) -> Result<Option<Found>, FindError> {
-        let index = self.path(dir, names::OFFSET_INDEX);
-        let from = u64::from(self.offsets.position(disk, &index, offset - self.base)?);
+        let base = self.base;
+        let index = || names::path(dir, base, names::OFFSET_INDEX);
+        let from = u64::from(self.offsets.position(disk, index, offset - base)?);
         let file = self.file(disk, dir)?;
         let mut walk = Walk::new(&**file, from, end);
         let mut first = true;

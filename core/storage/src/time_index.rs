@@ -70,13 +70,13 @@ impl<D: Disk> TimeIndex<D> {
 
     /// An offset, less the base, with no record of time `at` or younger in the batches that end before it.
     pub fn relative_offset(&mut self, disk: &D, path: &Path, at: TimestampMs) -> Result<u32, Damaged> {
-        let found = self.file.last_where(disk, path, in_order, |entry| split(entry).0 < at.0)?;
+        let found = self.file.last_where(disk, || path.to_owned(), in_order, |entry| split(entry).0 < at.0)?;
         Ok(found.map_or(0, |entry| split(&entry).1))
     }
 
     /// The last entry: a time, and the offset less the base.
     pub fn last_entry(&mut self, disk: &D, path: &Path) -> Result<Option<(TimestampMs, u32)>, Damaged> {
-        let last = self.file.last_where(disk, path, in_order, |_| true)?.map(|entry| split(&entry));
+        let last = self.file.last_where(disk, || path.to_owned(), in_order, |_| true)?.map(|entry| split(&entry));
         Ok(last.map(|(timestamp, offset)| (TimestampMs(timestamp), offset)))
     }
 

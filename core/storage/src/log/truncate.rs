@@ -107,7 +107,7 @@ impl<D: Disk> Log<D> {
         if !well {
             active.rebuild_indexes(&self.disk, &self.dir, &self.config).map_err(ReadError::from)?;
         }
-        let from = active.offsets.position(&self.disk, &offsets, i64::MAX).unwrap_or(0);
+        let from = active.offsets.position(&self.disk, || offsets.clone(), i64::MAX).unwrap_or(0);
         active.largest = active.times.last_entry(&self.disk, &times).ok().flatten().map_or(
             TimestampOffset::NONE,
             |(timestamp, relative)| TimestampOffset { timestamp, offset: active.base + i64::from(relative) },
