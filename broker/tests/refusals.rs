@@ -227,24 +227,24 @@ fn a_damaged_metadata_log_is_named_and_left_as_it_is() {
     let data = dir.path().join("data");
     let log = data.join("__cluster_metadata-0/00000000000000000000.log");
     let whole = std::fs::read(&log).unwrap();
-    // In a header, in the records, and at the end.
-    for at in [16, 70, whole.len() / 2, whole.len() - 1] {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x40;
-        std::fs::write(&log, &damaged).unwrap();
-        refused(&mut broker, &data, &["metadata log"]);
-    }
-    // The same after a kill: what was synced is not mistaken for an unfinished write.
     let mark = data.join(".kafka_cleanshutdown");
     let clean = std::fs::read(&mark).unwrap();
-    std::fs::remove_file(&mark).unwrap();
-    for at in [16, 70, whole.len() / 2, whole.len() - 1] {
-        let mut damaged = whole.clone();
-        damaged[at] ^= 0x40;
-        std::fs::write(&log, &damaged).unwrap();
-        broker.spawn();
-        assert_eq!(broker.ended(), Some(1), "damage at {at}: {}", broker.log());
-        assert_eq!(std::fs::read(&log).unwrap(), damaged, "damage at {at}");
+    // After an orderly stop, and after a kill: what was synced is not mistaken for an unfinished write.
+    for marked in [true, false] {
+        if !marked {
+            std::fs::remove_file(&mark).unwrap();
+        }
+        // In a header, in the records, and at the end.
+        for at in [16, 70, whole.len() / 2, whole.len() - 1] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x40;
+            std::fs::write(&log, &damaged).unwrap();
+            broker.spawn();
+            assert_eq!(broker.ended(), Some(1), "damage at {at}: {}", broker.log());
+            assert!(broker.log().contains("metadata log"), "damage at {at}: {}", broker.log());
+            assert_eq!(std::fs::read(&log).unwrap(), damaged, "damage at {at}");
+            assert_eq!(mark.exists(), marked, "damage at {at}");
+        }
     }
     std::fs::write(&log, &whole).unwrap();
     std::fs::write(&mark, &clean).unwrap();
