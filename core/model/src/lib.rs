@@ -6,6 +6,7 @@ pub mod batch;
 pub mod builder;
 pub mod compression;
 pub mod ids;
+mod plain_frame;
 pub mod records;
 mod varint;
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::batch::{Batch, BatchError};
 use crate::compression::{self, Codec};
 use crate::ids::{Offset, TimestampMs};
+use crate::plain_frame::plain_frame;
 use crate::varint;
 
 /// One record. Key, value and headers share the batch's (inflated) bytes.
@@ -123,12 +124,18 @@ impl Batch {
         let mut newest = TimestampMs::NONE;
         let mut rest = &self.records_bytes()[..];
         for expected in 0..self.record_count() {
-            let framed = frame(rest)?;
-            if framed.offset_delta != expected {
-                return Err(BatchError::Malformed("record offsets do not rise by one"));
-            }
-            newest = newest.max(self.base_timestamp() + framed.timestamp_delta);
-            rest = &rest[framed.size..];
+            let (size, timestamp_delta) = match plain_frame(rest, expected) {
+                Some(plain) => (plain.size, plain.timestamp_delta),
+                None => {
+                    let framed = frame(rest)?;
+                    if framed.offset_delta != expected {
+                        return Err(BatchError::Malformed("record offsets do not rise by one"));
+                    }
+                    (framed.size, framed.timestamp_delta)
+                }
+            };
+            newest = newest.max(self.base_timestamp() + timestamp_delta);
+            rest = &rest[size..];
         }
         if !rest.is_empty() {
             return Err(BatchError::Malformed("bytes are left behind the last record"));
@@ -235,4 +242,58 @@ fn sized<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, BatchError> {
     let (part, after) = rest.split_at(length);
     *rest = after;
     Ok(Some(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A record as a producer writes it, or one of whose bytes is changed, and whether it is.
+    fn record() -> impl Strategy<Value = (Vec<u8>, bool)> {
+        let sizes = prop_oneof![Just(None), (0usize..90).prop_map(Some)];
+        let change = prop_oneof![3 => Just(None), 1 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(Some)];
+        (-2i64..1 << 22, 0i64..4, sizes.clone(), sizes, 0i64..3, change).prop_map(
+            |(timestamp_delta, offset_delta, key, value, headers, change)| {
+                let mut body = vec![0];
+                varint::write(&mut body, timestamp_delta);
+                varint::write(&mut body, offset_delta);
+                for part in [key, value] {
+                    varint::write(&mut body, part.map_or(-1, |size| size as i64));
+                    body.extend(std::iter::repeat_n(7, part.unwrap_or(0)));
+                }
+                varint::write(&mut body, headers);
+                (0..headers).for_each(|_| body.extend([2, b'k', 1]));
+                let mut bytes = Vec::new();
+                varint::write(&mut bytes, body.len() as i64);
+                bytes.append(&mut body);
+                if let Some((at, byte)) = change {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                (bytes, change.is_some())
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_quick_look_sees_what_a_close_one_sees_or_nothing((bytes, changed) in record(), expected in 0i32..4) {
+            let close = frame(&bytes);
+            match plain_frame(&bytes, expected) {
+                Some(plain) => {
+                    let close = close.expect("what passes at a quick look is a record");
+                    prop_assert_eq!((plain.size, plain.timestamp_delta), (close.size, close.timestamp_delta));
+                    prop_assert_eq!((expected, 0), (close.offset_delta, close.headers));
+                }
+                None => {
+                    let common = |close: &Framed| {
+                        close.offset_delta == expected && close.headers == 0 && close.timestamp_delta.abs() < 1 << 20
+                    };
+                    prop_assert!(changed || !close.is_ok_and(|close| common(&close)), "the common record passes");
+                }
+            }
+        }
+    }
 }
