@@ -6,6 +6,7 @@ mod support;
 
 use std::io::ErrorKind;
 
+use support::in_process::Broker;
 use support::process::Process;
 use support::{Client, wait_until};
 use wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -86,7 +87,7 @@ fn a_bad_frame_closes_its_connection_and_only_that_one_with_one_line_and_one_cou
 
 #[test]
 fn api_versions_of_an_unknown_version_is_answered_35_with_the_ranges_in_version_0_and_the_client_goes_on() {
-    let broker = support::in_process::Broker::start(&[]);
+    let broker = Broker::start(&[]);
     let mut client = broker.client();
     let known = versions(&mut client).api_keys;
     for version in [6, 99, i16::MAX, -1] {

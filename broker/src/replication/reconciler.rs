@@ -12,6 +12,9 @@ use crate::coordination::router::GROUP_TOPIC;
 use crate::log_dir::LogDir;
 use crate::shard::{Handle, Slot, State};
 
+/// Partitions that a shard opens, changes or removes before others get their turn.
+const WORK_AT_ONCE: usize = 16;
+
 /// Commands shards so that they serve what the image says.
 pub struct Reconciler {
     node: NodeId,
@@ -34,7 +37,7 @@ impl Reconciler {
         Self { node, shards, dirs, settings }
     }
 
-    /// Opens what is new and tells partitions who leads them and what they obey, one message a shard.
+    /// Opens what is new and tells partitions who leads them and what they obey.
     pub async fn before_publish(&mut self, step: &Step) {
         let mut work: Vec<Vec<Work>> = (0..self.shards.count()).map(|_| Vec::new()).collect();
         let settings = Settings::of(&step.next);
@@ -77,7 +80,7 @@ impl Reconciler {
             let node = self.node;
             work[self.shards.owner(id)].push(Box::new(move |state| create(state, node, settings, new)));
         }
-        self.send(work).await;
+        send(&self.shards, work).await;
         self.start_groups(step).await;
     }
 
@@ -103,7 +106,7 @@ impl Reconciler {
                 shard.push(Box::new(move |state| state.topics_deleted(&deleted)));
             }
         }
-        self.send(work).await;
+        send(&self.shards, work).await;
     }
 
     /// The directory in service with the fewest partitions, those chosen in this step included.
@@ -112,20 +115,6 @@ impl Reconciler {
         let (at, dir) = open.min_by_key(|(at, dir)| dir.partitions() + placed[*at])?;
         placed[at] += 1;
         Some(dir.clone())
-    }
-
-    async fn send(&self, work: Vec<Vec<Work>>) {
-        let sent = work
-            .into_iter()
-            .enumerate()
-            .filter(|(_, work)| !work.is_empty())
-            .map(|(shard, work)| self.shards.on(shard, move |state| work.into_iter().for_each(|work| work(state))));
-        for outcome in futures_util::future::join_all(sent).await {
-            if outcome.is_err() {
-                // The shard has ended: so does the broker.
-                return;
-            }
-        }
     }
 
     /// Partitions of the group topic that this broker leads now get their coordinators.
@@ -141,6 +130,24 @@ impl Reconciler {
 }
 
 type Work = Box<dyn FnOnce(&mut State) + Send>;
+
+/// Has each shard do its work, a little at a time, so that it serves others in between: opening thousands of partitions
+/// takes seconds.
+async fn send(shards: &Handle, work: Vec<Vec<Work>>) {
+    let sent = work.into_iter().enumerate().map(|(shard, work)| async move {
+        let mut work = work.into_iter();
+        loop {
+            let some: Vec<Work> = work.by_ref().take(WORK_AT_ONCE).collect();
+            let done =
+                async |some: Vec<Work>| shards.on(shard, |state| some.into_iter().for_each(|work| work(state))).await;
+            // A shard that has ended needs none of it: so has the broker.
+            if some.is_empty() || done(some).await.is_err() {
+                return;
+            }
+        }
+    });
+    futures_util::future::join_all(sent).await;
+}
 
 /// What the image says of a partition's leadership.
 pub fn leadership(partition: &PartitionImage) -> Leadership {
@@ -195,5 +202,45 @@ fn remove(state: &mut State, id: PartitionId, topic: &str, unique: u128) {
     let aside = slot.dir.path.join(format!("{}{suffix}", &topic[..kept]));
     if let Err(error) = state.remove(id, &aside) {
         tracing::error!(topic, partition = id.index, %error, "a partition's folder could not be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::disk_pool::DiskThreads;
+    use crate::shard::{Shards, StateConfig};
+
+    #[test]
+    fn a_shard_serves_others_between_the_pieces_of_long_work() {
+        let threads = DiskThreads::start(1).unwrap();
+        let config = StateConfig {
+            clock: Clock,
+            disk: threads.pool(),
+            groups: coordinator::GroupConfig::default(),
+            tail_bytes_max: 0,
+            retention_interval_ms: i64::MAX,
+            checkpoint_interval_ms: i64::MAX,
+        };
+        let shards = Shards::start(1, &config).unwrap();
+        let handle = shards.handle();
+        let done = Arc::new(AtomicUsize::new(0));
+        let count = |done: Arc<AtomicUsize>| -> Work {
+            Box::new(move |_| {
+                done.fetch_add(1, Ordering::Relaxed);
+            })
+        };
+        let work: Vec<Work> = (0..100).map(|_| count(done.clone())).collect();
+        let look = done.clone();
+        let asked = handle.on(0, move |_| look.load(Ordering::Relaxed));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ((), seen) = runtime.block_on(async { tokio::join!(send(&handle, vec![work]), asked) });
+        assert!((1..=WORK_AT_ONCE).contains(&seen.unwrap()), "another question waits for one piece");
+        assert_eq!(done.load(Ordering::Relaxed), 100);
+        shards.stop();
+        threads.stop();
     }
 }
